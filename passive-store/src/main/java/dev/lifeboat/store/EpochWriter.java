@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.store;
+
+import java.nio.ByteBuffer;
+
+/**
+ * Builds the epochs of one VM under one owner record. One thread calls it; uploads run behind it, a bounded number at
+ * once, and {@link #append} blocks when they are behind.
+ */
+public interface EpochWriter extends AutoCloseable {
+    /**
+     * Adds one encoded run to the epoch being built.
+     *
+     * @param payload direct; its remaining bytes are copied before return
+     * @param crc32c over the payload bytes
+     * @throws StoreException when an upload of this epoch has failed; {@link #abandon} and start over
+     */
+    void append(long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c);
+
+    /** Payload bytes appended since the last commit or abandon. */
+    long bytesInEpoch();
+
+    /**
+     * Seals, waits until every segment is durable, and commits the epoch.
+     *
+     * @param vmDescription see {@link EpochManifest}
+     * @param state see {@link EpochManifest}
+     * @throws FencedException when a newer term exists
+     * @throws StoreException when the epoch was not committed; {@link #abandon} and start over
+     */
+    EpochManifest commit(String vmDescription, byte[] state, long cutAtMillis);
+
+    /** Drops everything appended since the last commit. The caller sends those pages again in the next epoch (I2). */
+    void abandon();
+
+    @Override
+    void close();
+}

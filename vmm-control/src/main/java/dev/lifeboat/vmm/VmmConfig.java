@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.vmm;
+
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Everything a {@code vmm} process is told at its start, read from a JSON file (Jackson, unknown fields refused).
+ *
+ * @param mode how the VM comes to life
+ * @param vmId {@code [a-z0-9][a-z0-9-]{0,62}}
+ * @param host this host's name in the fleet
+ * @param memoryBytes multiple of 4096
+ * @param vcpus 1 to 16
+ * @param kernel bzImage; needed for {@link Mode#BOOT} only
+ * @param networks at most 8
+ * @param disks at most 8
+ * @param epochIntervalMs time between cuts; 0 switches streaming off
+ * @param receive where to listen, for {@link Mode#RECEIVE}
+ * @param controlSocket path of the Unix socket that the agent talks to (docs/protocol.md)
+ * @param consoleLog file that gets what the guest's serial console prints
+ */
+public record VmmConfig(
+        Mode mode,
+        String vmId,
+        String host,
+        long memoryBytes,
+        int vcpus,
+        String cpuProfile,
+        Optional<String> kernel,
+        Optional<String> initrd,
+        String commandLine,
+        List<Network> networks,
+        List<Disk> disks,
+        Optional<Store> store,
+        int epochIntervalMs,
+        Optional<Receive> receive,
+        Optional<Tls> tls,
+        String controlSocket,
+        String consoleLog) {
+    /** BOOT a kernel, RESTORE the newest whole epoch from the store, or RECEIVE an evacuation. */
+    public enum Mode {
+        BOOT,
+        RESTORE,
+        RECEIVE
+    }
+
+    /** A tap by name (made beforehand) and the guest's address, {@code 52:54:00:...}. */
+    public record Network(String tap, String mac) {}
+
+    public record Disk(String path, boolean readOnly) {}
+
+    /** {@code url} is {@code dir:/path} or {@code s3://bucket/prefix}; endpoint and region are for S3 only. */
+    public record Store(String url, Optional<String> endpoint, Optional<String> region) {}
+
+    /** A listening address; port 0 picks one, told by {@code status}. */
+    public record Receive(String address, int port) {}
+
+    /** PEM files: the fleet's authority, this host's certificate and key. Absent only with {@code --insecure}. */
+    public record Tls(String authority, String certificate, String key) {}
+}
