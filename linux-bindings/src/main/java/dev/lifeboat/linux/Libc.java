@@ -52,6 +52,8 @@ public final class Libc {
 
     public static native long pwritev(int fd, long iovec, int count, long offset);
 
+    public static native long lseek(int fd, long offset, int whence);
+
     public static native int fdatasync(int fd);
 
     public static native int poll(long pollfds, long count, int timeoutMs);
@@ -67,6 +69,10 @@ public final class Libc {
     public static native long getrandom(long buffer, long lengthBytes, int flags);
 
     public static native int socket(int domain, int type, int protocol);
+
+    public static native int socketpair(int domain, int type, int protocol, long fds);
+
+    public static native int setsockopt(int fd, int level, int option, long value, int lengthBytes);
 
     public static native int bind(int fd, long address, int lengthBytes);
 
