@@ -133,6 +133,10 @@ final class Links {
         netlink.execute(change(link, "set the MTU of").int32(Rtnetlink.IFLA_MTU, mtuBytes));
     }
 
+    void setAddress(Link link, MacAddress mac) {
+        netlink.execute(change(link, "set the address of").bytes(Rtnetlink.IFLA_ADDRESS, mac.bytes()));
+    }
+
     void setTransmitQueue(Link link, int lengthPackets) {
         netlink.execute(change(link, "set the queue length of").int32(Rtnetlink.IFLA_TXQLEN, lengthPackets));
     }
