@@ -46,7 +46,7 @@ final class Fabric implements AutoCloseable {
             if (vxlan.masterIndex() != bridge.index()) {
                 links.setMaster(vxlan, bridge);
             }
-            links.setPortOptions(vxlan, false, floodUnknownToVxlan);
+            links.setLearningAndUnknownUnicast(vxlan, false, floodUnknownToVxlan);
             ensureFloodTargets(vxlan, wanted.floodVteps());
             links.setUp(vxlan);
             for (String port : wanted.bridgePorts()) {
@@ -149,9 +149,17 @@ final class Fabric implements AutoCloseable {
                 links.setMaster(tap, bridge);
             }
             // A guest gets what is addressed to it, and cannot claim another's address.
-            links.setPortOptions(tap, false, false);
+            links.setLearningAndUnknownUnicast(tap, false, false);
+            links.setFloods(tap, true);
             forwarding.setPort(mac, tap);
             links.setUp(tap);
+            return null;
+        });
+    }
+
+    synchronized void setFloods(String tapName, boolean on) {
+        attempt("switch broadcasts " + (on ? "on" : "off") + " for tap " + tapName, () -> {
+            links.setFloods(requireOurs(requireLink(tapName), "tun"), on);
             return null;
         });
     }

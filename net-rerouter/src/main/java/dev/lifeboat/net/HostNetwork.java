@@ -42,6 +42,16 @@ public final class HostNetwork implements AutoCloseable {
         fabric.createTap(name, guestMac, TAP_QUEUE_PACKETS);
     }
 
+    /**
+     * Whether the tap gets broadcasts and multicasts; {@link #createTap} leaves them on. The gateway sends them to
+     * every host, so exactly one tap of a guest may have them on: else a target that waits long fills its queue with
+     * what the guest got elsewhere, and a source that forwards stragglers delivers each broadcast twice. Off at the
+     * target until the switch, off at the source from the switch on.
+     */
+    public void receiveBroadcasts(String tapName, boolean on) {
+        fabric.setFloods(tapName, on);
+    }
+
     /** Removes the tap, open or not; nothing happens when there is none. */
     public void removeTap(String name) {
         fabric.removeTap(name);

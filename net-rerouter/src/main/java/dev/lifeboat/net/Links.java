@@ -10,6 +10,7 @@ import dev.lifeboat.linux.netlink.NetlinkSocket;
 import dev.lifeboat.linux.netlink.Rtnetlink;
 import java.net.InetAddress;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
@@ -170,13 +171,24 @@ final class Links {
                 .int32(Rtnetlink.IFLA_MASTER, bridge.index()));
     }
 
-    void setPortOptions(Link port, boolean learning, boolean unicastFlood) {
+    /** Whether the bridge learns source addresses at this port and sends it frames without an entry of their own. */
+    void setLearningAndUnknownUnicast(Link port, boolean learning, boolean unknownUnicast) {
+        setPort(
+                port,
+                Map.of(Rtnetlink.IFLA_BRPORT_LEARNING, learning, Rtnetlink.IFLA_BRPORT_UNICAST_FLOOD, unknownUnicast));
+    }
+
+    /** Whether the bridge sends broadcasts and multicasts to this port. */
+    void setFloods(Link port, boolean on) {
+        setPort(port, Map.of(Rtnetlink.IFLA_BRPORT_BCAST_FLOOD, on, Rtnetlink.IFLA_BRPORT_MCAST_FLOOD, on));
+    }
+
+    private void setPort(Link port, Map<Integer, Boolean> options) {
         NetlinkRequest request = change(port, "set the bridge port options of");
         int linkInfo = request.beginNested(Rtnetlink.IFLA_LINKINFO);
         request.text(Rtnetlink.IFLA_INFO_SLAVE_KIND, "bridge");
         int data = request.beginNested(Rtnetlink.IFLA_INFO_SLAVE_DATA);
-        request.int8(Rtnetlink.IFLA_BRPORT_LEARNING, learning ? 1 : 0);
-        request.int8(Rtnetlink.IFLA_BRPORT_UNICAST_FLOOD, unicastFlood ? 1 : 0);
+        options.forEach((option, on) -> request.int8(option, on ? 1 : 0));
         request.end(data).end(linkInfo);
         netlink.execute(request);
     }

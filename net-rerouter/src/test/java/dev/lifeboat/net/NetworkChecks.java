@@ -9,6 +9,7 @@ import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.net.DatagramPacket;
 import java.net.DatagramSocket;
+import java.net.Inet4Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -18,6 +19,7 @@ import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
@@ -48,6 +50,7 @@ public final class NetworkChecks {
         checks.put("aTcpConnectionOutlivesTwoMovesWithoutARefusal", NetworkChecks::tcpOutlivesMoves);
         checks.put("stragglersReachTheOldHostsTapUntilTheFlowPointsAway", NetworkChecks::stragglersReachTheOldTap);
         checks.put("aFrameWithTheGuestsSourceFromTheClientSideMovesNothing", NetworkChecks::spoofedSourceMovesNothing);
+        checks.put("aTapWithBroadcastsOffHoldsNoneAndStillGetsItsOwnFrames", NetworkChecks::broadcastsOff);
         checks.put("announcementsReachTheClientsAndNotTheGuestItself", NetworkChecks::announcementsReachTheClients);
         checks.put("aFlowOverAnIpv6UnderlayIsListedAsSet", NetworkChecks::ipv6Underlay);
         return checks;
@@ -296,6 +299,40 @@ public final class NetworkChecks {
         }
     }
 
+    private static void broadcastsOff() throws Exception {
+        try (TestFabric fabric = new TestFabric().ready();
+                TestGuest guest = new TestGuest(TestFabric.GUEST_MAC, TestFabric.GUEST_ADDRESS);
+                DatagramSocket receiver = guest.namespace.call(() -> new DatagramSocket(PORT));
+                DatagramSocket sender = fabric.clientSide.call(() -> new DatagramSocket());
+                PacketSocket broadcaster = fabric.clientSide.call(() -> PacketSocket.open(
+                        fabric.clientSide.links().find("eth0").orElseThrow().index()));
+                Tap target = TestFabric.openTap(fabric.sideB)) {
+            receiver.setSoTimeout(5_000);
+            guest.attach(TestFabric.openTap(fabric.sideA));
+            guest.resume();
+            // The first datagram needs an ARP broadcast, which reaches both hosts: get it out of the way.
+            sendNumber(sender, 1);
+            assertThat(receiveNumber(receiver)).isEqualTo(1);
+            fabric.hostB.receiveBroadcasts(TestFabric.TAP, false);
+            guest.drain(target, 100);
+
+            int before = guest.framesIn.get();
+            for (int i = 0; i < 20; i++) {
+                broadcaster.send(AnnouncementFrames.reverseArp(MacAddress.parse("52:54:00:00:00:99")));
+            }
+            awaitTrue(() -> guest.framesIn.get() >= before + 20, "20 broadcasts at the running guest");
+            assertThat(guest.drain(target, 100)).isZero();
+
+            guest.pause();
+            fabric.gateway.pointFlow(TestFabric.GUEST_MAC, TestFabric.VTEP_B, 2);
+            sendNumber(sender, 2);
+            awaitTrue(() -> guest.drain(target, 100) == 1, "the datagram at the new host's tap");
+            fabric.hostB.receiveBroadcasts(TestFabric.TAP, true);
+            broadcaster.send(AnnouncementFrames.reverseArp(MacAddress.parse("52:54:00:00:00:99")));
+            awaitTrue(() -> guest.drain(target, 100) == 1, "the broadcast at the new host's tap");
+        }
+    }
+
     private static void announcementsReachTheClients() throws Exception {
         try (TestFabric fabric = new TestFabric().ready();
                 TestGuest guest = new TestGuest(TestFabric.GUEST_MAC, TestFabric.GUEST_ADDRESS);
@@ -305,14 +342,14 @@ public final class NetworkChecks {
             guest.resume();
 
             int rounds = announcer
-                    .announce(TestFabric.GUEST_MAC, java.util.Optional.of((java.net.Inet4Address)
+                    .announce(TestFabric.GUEST_MAC, Optional.of((Inet4Address)
                             TestFabric.address(TestFabric.GUEST_ADDRESS)))
                     .get(10, TimeUnit.SECONDS);
 
             assertThat(rounds).isEqualTo(Announcer.DELAYS_MS.size());
             byte[] rarp = AnnouncementFrames.reverseArp(TestFabric.GUEST_MAC);
             byte[] garp = AnnouncementFrames.gratuitousArp(
-                    TestFabric.GUEST_MAC, (java.net.Inet4Address) TestFabric.address(TestFabric.GUEST_ADDRESS));
+                    TestFabric.GUEST_MAC, (Inet4Address) TestFabric.address(TestFabric.GUEST_ADDRESS));
             awaitTrue(() -> capture.count(rarp) == rounds && capture.count(garp) == rounds, "all announcements");
             assertThat(guest.ownFramesIn).hasValue(0);
         }

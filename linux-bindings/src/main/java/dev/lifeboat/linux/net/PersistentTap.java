@@ -9,19 +9,13 @@ import java.nio.charset.StandardCharsets;
  * Makes tap devices that outlive the process which made them, see the kernel's Documentation/networking/tuntap.rst.
  * Any thread; the device appears in the calling thread's network namespace. RTM_DELLINK removes it.
  *
- * <p>Whoever reads the tap later opens {@code /dev/net/tun} and attaches with TUNSETIFF by name: one queue, no packet
- * information; IFF_VNET_HDR is that opener's choice, the kernel takes it over at each attach.
+ * <p>Whoever reads it later opens it by name as a {@link Tap}: one queue, no packet information; IFF_VNET_HDR is that
+ * opener's choice, the kernel takes it over at each attach.
  */
 public final class PersistentTap {
-    static final String DEVICE = "/dev/net/tun";
-    static final long TUNSETIFF = 0x400454caL;
     static final long TUNSETPERSIST = 0x400454cbL;
-    static final int IFF_TAP = 0x0002;
-    static final int IFF_NO_PI = 0x1000;
-    static final int IFREQ_BYTES = 40;
-    static final int IFREQ_FLAGS_OFFSET = 16;
-    static final int IFNAMSIZ = 16;
 
+    private static final String DEVICE = "/dev/net/tun";
     private static final int O_RDWR = 2;
     private static final int O_CLOEXEC = 0x80000;
 
@@ -35,15 +29,15 @@ public final class PersistentTap {
      */
     public static void create(String name) {
         byte[] nameBytes = name.getBytes(StandardCharsets.US_ASCII);
-        if (nameBytes.length == 0 || nameBytes.length >= IFNAMSIZ) {
+        if (nameBytes.length == 0 || nameBytes.length >= Tap.IFNAMSIZ) {
             throw new IllegalArgumentException("an interface name has 1 to 15 characters: '" + name + "'");
         }
         int fd = Libc.check(Libc.open(DEVICE, O_RDWR | O_CLOEXEC, 0), "open", DEVICE);
-        long request = NativeMemory.allocate(IFREQ_BYTES);
+        long request = NativeMemory.allocate(Tap.IFREQ_BYTES);
         try {
             NativeMemory.copy(nameBytes, 0, request, nameBytes.length);
-            NativeMemory.putShort(request + IFREQ_FLAGS_OFFSET, (short) (IFF_TAP | IFF_NO_PI));
-            Libc.check(Libc.ioctl(fd, TUNSETIFF, request), "TUNSETIFF", name);
+            NativeMemory.putShort(request + Tap.IFREQ_FLAGS_OFFSET, (short) (Tap.IFF_TAP | Tap.IFF_NO_PI));
+            Libc.check(Libc.ioctl(fd, Tap.TUNSETIFF, request), "TUNSETIFF", name);
             Libc.check(Libc.ioctl(fd, TUNSETPERSIST, 1), "TUNSETPERSIST", name);
         } finally {
             NativeMemory.free(request);

@@ -65,6 +65,8 @@ public final class Rtnetlink {
     public static final int IFLA_BR_MCAST_SNOOPING = 23;
     public static final int IFLA_BRPORT_LEARNING = 8;
     public static final int IFLA_BRPORT_UNICAST_FLOOD = 9;
+    public static final int IFLA_BRPORT_MCAST_FLOOD = 27;
+    public static final int IFLA_BRPORT_BCAST_FLOOD = 30;
 
     public static final int IFLA_VXLAN_ID = 1;
     public static final int IFLA_VXLAN_LOCAL = 4;

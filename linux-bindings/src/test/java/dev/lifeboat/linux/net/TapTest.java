@@ -25,6 +25,7 @@ class TapTest {
         ours.put("TUNSETIFF", Tap.TUNSETIFF);
         ours.put("TUNSETOFFLOAD", Tap.TUNSETOFFLOAD);
         ours.put("TUNSETVNETHDRSZ", Tap.TUNSETVNETHDRSZ);
+        ours.put("TUNSETPERSIST", PersistentTap.TUNSETPERSIST);
         ours.put("IFF_TAP", (long) Tap.IFF_TAP);
         ours.put("IFF_NO_PI", (long) Tap.IFF_NO_PI);
         ours.put("IFF_VNET_HDR", (long) Tap.IFF_VNET_HDR);
