@@ -10,6 +10,7 @@ need_guest_tools() {
     need cpio cpio
     need xz xz-utils
     need modinfo kmod
+    need depmod kmod
     need flock util-linux
 }
 

@@ -11,37 +11,49 @@ put_kernel() {
     mv "$1.new" "$1"
 }
 
+kernel_release() {
+    local package
+    package=$(kernel_package)
+    echo "${package#linux-image-}"
+}
+
 # find_module NAME: path of the module, whatever mix of - and _ its file name has; empty when built in.
 find_module() {
     find "$UNPACKED/$(kernel_package)/lib/modules" -name "${1//[-_]/[-_]}.ko*" -print -quit
 }
 
-# put_modules TREE NAME...: uncompressed modules with all they depend on; their insmod order goes to modules.order.
+# put_modules TREE NAME...: uncompressed modules with all they depend on, and what modprobe needs to find them.
 put_modules() {
-    local tree=$1 name
+    local tree=$1 name release
     shift
-    mkdir -p "$tree/lib/modules"
     unpack_package "$(kernel_package)"
+    release=$(kernel_release)
+    mkdir -p "$tree/lib/modules/$release"
     declare -gA MODULE_SEEN=()
-    : >"$tree/lib/modules/modules.order"
-    for name in "$@"; do put_module "$tree" "$name"; done
+    for name in "$@"; do put_module "$tree/lib/modules/$release" "$name"; done
+    : >"$tree/lib/modules/$release/modules.order"
+    : >"$tree/lib/modules/$release/modules.builtin"
+    : >"$tree/lib/modules/$release/modules.builtin.modinfo"
+    PATH=$PATH:/usr/sbin:/sbin depmod --basedir "$tree" "$release" || die "depmod failed"
+    # modprobe of busybox reads the two text files; the kernel's own requests (a bridge, a VXLAN) come by alias.
+    find "$tree/lib/modules/$release" -name 'modules.*' ! -name modules.dep ! -name modules.alias -delete
 }
 
 put_module() {
-    local tree=$1 name=${2//-/_} file dependency
+    local folder=$1 name=${2//-/_} file dependency
     [ -z "${MODULE_SEEN[$name]:-}" ] || return 0
     MODULE_SEEN[$name]=1
     file=$(find_module "$name")
     if [ -z "$file" ]; then
-        grep -q "/${name//_/[-_]}\.ko$" "$UNPACKED/$(kernel_package)"/lib/modules/*/modules.builtin && return 0
-        die "kernel $(kernel_package) has no module $name"
+        grep -q "/${name//_/[-_]}\.ko$" "$UNPACKED/$(kernel_package)/lib/modules/$(kernel_release)/modules.builtin" ||
+            die "kernel $(kernel_package) has no module $name"
+        return 0
     fi
     for dependency in $(PATH=$PATH:/usr/sbin:/sbin modinfo -F depends "$file" | tr ',' ' '); do
-        put_module "$tree" "$dependency"
+        put_module "$folder" "$dependency"
     done
     # Unpacked here, once, and not at every boot on an emulated processor. The signature stays: the kernel checks it.
-    xz --decompress --stdout "$file" >"$tree/lib/modules/$name.ko"
-    echo "$name" >>"$tree/lib/modules/modules.order"
+    xz --decompress --stdout "$file" >"$folder/$name.ko"
 }
 
 # put_busybox TREE: the static busybox of Debian with its applets as symbolic links.
