@@ -14,7 +14,8 @@ import org.gaul.s3proxy.nio2blob.FilesystemNio2BlobStore;
  * A real S3 server in this JVM: S3Proxy over a directory, with credentials that it verifies. Its requests run on Jetty's
  * own threads.
  *
- * <p>Put-if-absent ({@code If-None-Match: *}) is atomic here. {@code If-Match} is not: a directory has no compare and
+ * <p>Put-if-absent ({@code If-None-Match: *}) stores one object and answers 200 to nobody else. The winner may be told 412 all
+ * the same, when its connection breaks after the commit and the client library tries again: read back. {@code If-Match} is not: a directory has no compare and
  * swap, so nothing that needs it may be tested against this server.
  */
 public final class S3TestServer implements AutoCloseable {

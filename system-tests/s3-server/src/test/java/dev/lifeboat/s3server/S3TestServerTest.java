@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -65,19 +67,24 @@ final class S3TestServerTest {
         }
     }
 
+    /**
+     * A racer that is told 412 may still be the winner: when its connection breaks after the server has stored the
+     * object, the client library tries again and meets its own object (seen about once in 200 rounds). So an owner is
+     * found by reading back, never by the status alone, and this is what is held here.
+     */
     @Test
-    void exactlyOneOfManyRacingPutsIfAbsentWins() throws Exception {
+    void racingPutsIfAbsentStoreOneObjectAndAnswerYesToNobodyElse() throws Exception {
         int racers = 8;
         ExecutorService pool = Executors.newFixedThreadPool(racers);
         try (S3TestServer server = S3TestServer.onLoopback(directory, BUCKET);
                 S3Client s3 = client(server, S3TestServer.SECRET_KEY)) {
-            for (int round = 0; round < 10; round++) {
+            for (int round = 0; round < 30; round++) {
                 String key = "owner/" + round;
                 CountDownLatch start = new CountDownLatch(1);
-                List<Future<Integer>> results = new ArrayList<>();
+                Map<String, Future<Integer>> answers = new LinkedHashMap<>();
                 for (int racer = 0; racer < racers; racer++) {
                     String body = "racer " + racer;
-                    results.add(pool.submit(() -> {
+                    answers.put(body, pool.submit(() -> {
                         start.await();
                         try {
                             s3.putObject(b -> b.bucket(BUCKET).key(key).ifNoneMatch("*"), RequestBody.fromString(body));
@@ -88,11 +95,18 @@ final class S3TestServerTest {
                     }));
                 }
                 start.countDown();
-                List<Integer> statuses = new ArrayList<>();
-                for (Future<Integer> result : results) {
-                    statuses.add(result.get(30, TimeUnit.SECONDS));
+                List<String> toldYes = new ArrayList<>();
+                for (Map.Entry<String, Future<Integer>> answer : answers.entrySet()) {
+                    int status = answer.getValue().get(30, TimeUnit.SECONDS);
+                    assertThat(status).isIn(200, 412);
+                    if (status == 200) {
+                        toldYes.add(answer.getKey());
+                    }
                 }
-                assertThat(statuses).as("round " + round).containsOnlyOnce(200).allMatch(s -> s == 200 || s == 412);
+                String stored =
+                        s3.getObjectAsBytes(b -> b.bucket(BUCKET).key(key)).asUtf8String();
+                assertThat(answers).containsKey(stored);
+                assertThat(toldYes).as("round " + round).isSubsetOf(stored);
             }
         } finally {
             pool.shutdownNow();
