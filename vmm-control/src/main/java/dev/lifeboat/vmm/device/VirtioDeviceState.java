@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.vmm.device;
+
+import com.fasterxml.jackson.annotation.JsonSubTypes;
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
+
+/** What one kind of virtio device keeps beside its queues and transport. */
+@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "kind")
+@JsonSubTypes({
+    @JsonSubTypes.Type(value = VirtioRngState.class, name = "rng"),
+})
+public sealed interface VirtioDeviceState permits VirtioRngState {
+    int version();
+}
