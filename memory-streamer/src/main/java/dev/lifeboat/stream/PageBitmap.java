@@ -52,6 +52,27 @@ public final class PageBitmap {
         return clear ? words.getAndSet(word, 0) : words.get(word);
     }
 
+    /** The 64 bits of word {@code word}: pages {@code 64 * word} and up. */
+    public long bits(int word) {
+        return words.get(word);
+    }
+
+    /** Clears those bits of word {@code word} that are set in {@code mask}. */
+    public void clearBits(int word, long mask) {
+        words.getAndAccumulate(word, ~mask, (old, keep) -> old & keep);
+    }
+
+    /** Sets the bit; returns whether this call did. Everything before it is visible to who then sees the bit set. */
+    public boolean testAndSet(long page) {
+        long mask = 1L << (page & 63);
+        return (words.getAndAccumulate(word(page), mask, (old, bits) -> old | bits) & mask) == 0;
+    }
+
+    /** Sets every bit. */
+    public void setAll() {
+        setRange(0, pages);
+    }
+
     public int wordCount() {
         return words.length();
     }

@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.stream;
+
+import dev.lifeboat.store.EpochManifest;
+import dev.lifeboat.store.EpochWriter;
+import dev.lifeboat.store.FencedException;
+import dev.lifeboat.store.OwnerRecord;
+import dev.lifeboat.store.VmStore;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import org.HdrHistogram.Histogram;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Streams a running VM to its store, epoch by epoch, on the thread {@code streamer}. Each epoch: live passes while
+ * the guest runs, so that little is left; then the cut: pause, save state, harvest, copy what is left, resume; then
+ * upload and commit behind the guest's back. A store that fails never touches the guest: the pages stay dirty and are
+ * sent again, with bounded back-off. One epoch is in flight at a time.
+ *
+ * <p>An evacuation {@link #suspend}s it, uses {@link #tracker()} itself, and {@link #resume}s it when it fails.
+ */
+public final class Streamer implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Streamer.class);
+    private static final long CLOSE_LIMIT_MS = 5_000;
+
+    /** Where the streamer's thread is. */
+    private enum Phase {
+        /** Waits; or has never been started. */
+        IDLE,
+        /** Sends dirty pages while the guest runs. */
+        LIVE,
+        /** The guest is paused. */
+        CUT,
+        /** Uploads and commits; does not use the tracker before it has the outcome. */
+        COMMIT
+    }
+
+    /** Ends an epoch because an evacuation wants the tracker. */
+    private static final class Suspended extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        Suspended() {
+            super("suspended", null, false, false);
+        }
+    }
+
+    private final StreamerConfig config;
+    private final LiveVm vm;
+    private final VmStore store;
+    private final String vmDescription;
+    private final StreamerListener listener;
+    private final DirtyTracker tracker;
+    private final PagePipeline pipeline;
+    private final Arena arena;
+    private final Thread thread = new Thread(this::run, "streamer");
+    private final PageRun run = new PageRun();
+    private final Histogram pausesUs = new Histogram(TimeUnit.MINUTES.toMicros(10), 3);
+
+    /** Guards the fields below, and who uses the tracker. */
+    private final Object lock = new Object();
+
+    private Phase phase = Phase.IDLE;
+    private volatile boolean suspendRequested;
+    private boolean started;
+    private boolean closed;
+    private boolean fenced;
+    /** Counts suspensions; an epoch begun before one does not touch the tracker after it. */
+    private long generation;
+
+    private long forceRequested;
+    private long forceServed;
+    private OwnerRecord owner;
+    private long epochs;
+    private long newestEpoch;
+    private long newestCutAtMillis;
+    private long bytesStreamed;
+    private long lagPages;
+    private long synchronousPages;
+    private long failures;
+    private long failuresInARow;
+    private String lastError = "";
+
+    /** Used by the streamer's thread only. */
+    private EpochWriter writer;
+
+    private OwnerRecord writerOwner;
+
+    /**
+     * Takes in the baseline and starts the dirty log: call it before the guest may run. {@link #start} begins streaming.
+     *
+     * @param owner the record that this host has won
+     * @param vmDescription the monitor's JSON, stored with each epoch
+     */
+    public Streamer(
+            StreamerConfig config,
+            LiveVm vm,
+            VmStore store,
+            OwnerRecord owner,
+            Baseline baseline,
+            String vmDescription,
+            StreamerListener listener) {
+        this.config = config;
+        this.vm = vm;
+        this.store = store;
+        this.owner = owner;
+        this.vmDescription = vmDescription;
+        this.listener = listener;
+        newestEpoch = baseline instanceof Baseline.Epoch epoch ? epoch.epoch() : 0;
+        tracker = new DirtyTracker(vm.memory(), vm.dirtyLog());
+        tracker.start(baseline);
+        lagPages = tracker.dirtyPages();
+        arena = new Arena(config.arenaBytes());
+        pipeline = new PagePipeline("page", config.encoders(), config.ringSize());
+        thread.setDaemon(true);
+    }
+
+    /** Begins streaming. */
+    public void start() {
+        synchronized (lock) {
+            started = true;
+        }
+        thread.start();
+    }
+
+    private void run() {
+        long nextCutNs = System.nanoTime();
+        try {
+            while (awaitNextEpoch(nextCutNs)) {
+                long startedNs = System.nanoTime();
+                boolean committed = tryEpoch();
+                nextCutNs = committed
+                        ? startedNs + TimeUnit.MILLISECONDS.toNanos(config.epochIntervalMs())
+                        : System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(retryMs());
+            }
+        } finally {
+            if (writer != null) {
+                writer.close();
+            }
+        }
+    }
+
+    private long retryMs() {
+        synchronized (lock) {
+            int doublings = (int) Math.min(20, Math.max(0, failuresInARow - 1));
+            return Math.min(config.retryMaxMs(), (long) config.retryMinMs() << doublings);
+        }
+    }
+
+    /** Returns true when an epoch is due, false when there will be none. */
+    private boolean awaitNextEpoch(long dueNs) {
+        synchronized (lock) {
+            phase = Phase.IDLE;
+            lock.notifyAll();
+            while (!closed && !fenced) {
+                long waitNs = forceRequested > forceServed ? 0 : dueNs - System.nanoTime();
+                if (!suspendRequested && waitNs <= 0) {
+                    phase = Phase.LIVE;
+                    return true;
+                }
+                waitOnLock(suspendRequested ? TimeUnit.SECONDS.toNanos(1) : waitNs);
+            }
+            return false;
+        }
+    }
+
+    private void waitOnLock(long nanos) {
+        try {
+            TimeUnit.NANOSECONDS.timedWait(lock, Math.max(1, nanos));
+        } catch (InterruptedException e) {
+            closed = true;
+        }
+    }
+
+    private boolean tryEpoch() {
+        long myGeneration;
+        long forced;
+        synchronized (lock) {
+            myGeneration = generation;
+            forced = forceRequested;
+        }
+        try {
+            epoch(myGeneration, forced);
+            return true;
+        } catch (Suspended e) {
+            giveUp(myGeneration);
+            return false;
+        } catch (FencedException e) {
+            giveUp(myGeneration);
+            failed(e, forced);
+            synchronized (lock) {
+                fenced = true;
+                lock.notifyAll();
+            }
+            LOG.error("Streaming has stopped: {}", e.getMessage());
+            listener.fenced(e.getMessage());
+            return false;
+        } catch (RuntimeException e) {
+            giveUp(myGeneration);
+            failed(e, forced);
+            listener.epochFailed(e);
+            return false;
+        }
+    }
+
+    /** Nothing of the epoch counts: its pages are dirty again (I2), unless a suspension has done that already. */
+    private void giveUp(long myGeneration) {
+        try {
+            pipeline.abandon();
+            if (writer != null) {
+                writer.abandon();
+            }
+        } catch (RuntimeException e) {
+            LOG.debug("After a failed epoch", e);
+            dropWriter();
+        }
+        synchronized (lock) {
+            if (generation == myGeneration) {
+                tracker.failed();
+            }
+        }
+    }
+
+    private void dropWriter() {
+        EpochWriter old = writer;
+        writer = null;
+        try {
+            old.close();
+        } catch (RuntimeException e) {
+            LOG.debug("Closing the writer of a failed epoch", e);
+        }
+    }
+
+    private void failed(RuntimeException e, long forced) {
+        synchronized (lock) {
+            if (failuresInARow++ == 0) {
+                LOG.warn("An epoch was not committed; the VM goes on and its pages are sent again: {}", e.getMessage());
+                LOG.debug("The failure", e);
+            }
+            failures++;
+            lastError = String.valueOf(e.getMessage());
+            forceServed = Math.max(forceServed, forced);
+            lock.notifyAll();
+        }
+    }
+
+    private void epoch(long myGeneration, long forced) {
+        openWriter();
+        pipeline.begin(writer::append);
+        livePasses();
+        Cut cut = cut();
+        arena.publishTo(pipeline);
+        pipeline.drain();
+        long bytes = writer.bytesInEpoch();
+        EpochManifest manifest = writer.commit(vmDescription, cut.state, cut.atMillis);
+        synchronized (lock) {
+            newestEpoch = manifest.epoch();
+            newestCutAtMillis = cut.atMillis;
+            epochs++;
+            bytesStreamed += bytes;
+            if (generation == myGeneration) {
+                tracker.committed();
+                lagPages = tracker.dirtyPages();
+            }
+            if (failuresInARow > 0) {
+                LOG.info("Epoch {} is committed after {} failures", manifest.epoch(), failuresInARow);
+            }
+            failuresInARow = 0;
+            lastError = "";
+            forceServed = Math.max(forceServed, forced);
+            lock.notifyAll();
+        }
+        listener.epochCommitted(manifest, cut.pauseNs);
+    }
+
+    private void openWriter() {
+        OwnerRecord current;
+        synchronized (lock) {
+            current = owner;
+        }
+        if (writer != null && !current.equals(writerOwner)) {
+            dropWriter();
+        }
+        if (writer == null) {
+            writer = store.writer(current, vm.memory().pages());
+            writerOwner = current;
+        }
+    }
+
+    private void livePasses() {
+        long dirty = harvest();
+        for (int pass = 0; pass < config.maxLivePasses() && dirty > config.cutPages(); pass++) {
+            run.rewind();
+            while (takeUnlessSuspended()) {
+                publish();
+            }
+            pipeline.drain();
+            long left = harvest();
+            // A pass that leaves more than nine tenths does not pay: the guest writes as fast as we send.
+            if (left > dirty * 9 / 10) {
+                break;
+            }
+            dirty = left;
+        }
+        checkSuspended();
+    }
+
+    /** Under the lock, which nobody else wants but a suspension that has run out of patience. */
+    private boolean takeUnlessSuspended() {
+        synchronized (lock) {
+            checkSuspended();
+            return tracker.takeNext(run);
+        }
+    }
+
+    private long harvest() {
+        synchronized (lock) {
+            checkSuspended();
+            lagPages = tracker.harvest();
+            return lagPages;
+        }
+    }
+
+    private void checkSuspended() {
+        if (suspendRequested) {
+            throw new Suspended();
+        }
+    }
+
+    private void publish() {
+        long address = run.isUntouched() ? 0 : vm.memory().pageAddress(run.firstPage());
+        pipeline.publish(run.firstPage(), run.count(), address);
+    }
+
+    private record Cut(byte[] state, long atMillis, long pauseNs) {}
+
+    /**
+     * The cut. Order: state is saved before the harvest, because saving may complete requests and so write guest
+     * memory; everything is copied out before the guest goes on.
+     */
+    private Cut cut() {
+        synchronized (lock) {
+            checkSuspended();
+            phase = Phase.CUT;
+        }
+        arena.clear();
+        long synchronous = 0;
+        byte[] state;
+        long atMillis;
+        long pausedNs = System.nanoTime();
+        vm.pause();
+        try {
+            state = vm.saveState();
+            atMillis = System.currentTimeMillis();
+            tracker.harvest();
+            run.rewind();
+            while (tracker.takeNext(run)) {
+                if (!run.isUntouched() && arena.hasRoomFor(run.count())) {
+                    arena.add(run.firstPage(), run.count(), vm.memory().pageAddress(run.firstPage()));
+                } else {
+                    publish();
+                    synchronous += run.isUntouched() ? 0 : run.count();
+                }
+            }
+            if (synchronous > 0) {
+                pipeline.drain();
+            }
+        } finally {
+            vm.resume();
+        }
+        long pauseNs = System.nanoTime() - pausedNs;
+        synchronized (lock) {
+            phase = Phase.COMMIT;
+            synchronousPages += synchronous;
+            pausesUs.recordValue(Math.min(TimeUnit.NANOSECONDS.toMicros(pauseNs), pausesUs.getHighestTrackableValue()));
+            lock.notifyAll();
+        }
+        return new Cut(state, atMillis, pauseNs);
+    }
+
+    /**
+     * Makes an epoch now and waits for it.
+     *
+     * @return the number of the newest epoch, cut after this call began
+     * @throws StreamException when it was not committed in time
+     */
+    public long forceEpoch(Duration limit) {
+        long end = System.nanoTime() + limit.toNanos();
+        synchronized (lock) {
+            long failuresBefore = failures;
+            // An epoch under way was perhaps cut before now: ask for one more than the thread has seen.
+            long mine = ++forceRequested;
+            lock.notifyAll();
+            while (forceServed < mine) {
+                long leftNs = end - System.nanoTime();
+                if (closed || fenced || suspendRequested || leftNs <= 0) {
+                    throw new StreamException("no epoch was committed: "
+                            + (closed
+                                    ? "streaming is closed"
+                                    : fenced
+                                            ? lastError
+                                            : suspendRequested
+                                                    ? "an evacuation is under way"
+                                                    : "it took longer than " + limit.toMillis() + " ms"));
+                }
+                waitOnLock(leftNs);
+            }
+            if (failures > failuresBefore && !lastError.isEmpty()) {
+                throw new StreamException("the epoch was not committed: " + lastError);
+            }
+            return newestEpoch;
+        }
+    }
+
+    /**
+     * Stops streaming so that the caller may use {@link #tracker()}: an epoch not yet cut is given up, one that is
+     * being committed is waited for, up to the limit. On return every page that the returned epoch does not hold is
+     * dirty. A commit that hangs longer is left to itself: whether or not it succeeds, its pages are sent again.
+     *
+     * @return the newest epoch known to be committed, 0 when there is none
+     */
+    public long suspend(Duration limit) {
+        long end = System.nanoTime() + limit.toNanos();
+        synchronized (lock) {
+            if (fenced) {
+                throw new StreamException("another host owns this VM: " + lastError);
+            }
+            suspendRequested = true;
+            lock.notifyAll();
+            while (started && phase != Phase.IDLE && !closed && thread.isAlive()) {
+                long leftNs = end - System.nanoTime();
+                if (leftNs <= 0) {
+                    if (phase == Phase.CUT) {
+                        suspendRequested = false;
+                        lock.notifyAll();
+                        throw new StreamException(
+                                "the store keeps a cut from ending; the VM's streaming could not be stopped within "
+                                        + limit.toMillis() + " ms");
+                    }
+                    LOG.warn("The store does not answer; evacuating from epoch {} without waiting", newestEpoch);
+                    break;
+                }
+                waitOnLock(leftNs);
+            }
+            generation++;
+            tracker.failed();
+            return newestEpoch;
+        }
+    }
+
+    /** Streaming goes on after {@link #suspend}; pages that the caller sent elsewhere are dirty again (I2). */
+    public void resume(OwnerRecord currentOwner) {
+        synchronized (lock) {
+            tracker.failed();
+            owner = currentOwner;
+            suspendRequested = false;
+            lock.notifyAll();
+        }
+    }
+
+    public OwnerRecord owner() {
+        synchronized (lock) {
+            return owner;
+        }
+    }
+
+    public VmStore store() {
+        return store;
+    }
+
+    public String vmDescription() {
+        return vmDescription;
+    }
+
+    /** To be used between {@link #suspend} and {@link #resume} only. */
+    public DirtyTracker tracker() {
+        return tracker;
+    }
+
+    public StreamerStats stats() {
+        synchronized (lock) {
+            return new StreamerStats(
+                    epochs,
+                    newestEpoch,
+                    newestCutAtMillis,
+                    bytesStreamed,
+                    lagPages,
+                    pausesUs.getValueAtPercentile(50) / 1e3,
+                    pausesUs.getValueAtPercentile(99) / 1e3,
+                    pausesUs.getMaxValue() / 1e3,
+                    synchronousPages,
+                    failures,
+                    lastError);
+        }
+    }
+
+    /** Stops streaming; an epoch under way is given up. The guest is not touched. */
+    @Override
+    public void close() {
+        synchronized (lock) {
+            closed = true;
+            suspendRequested = true;
+            lock.notifyAll();
+        }
+        if (started) {
+            try {
+                thread.join(CLOSE_LIMIT_MS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+        pipeline.close();
+        if (!thread.isAlive()) {
+            // A thread that hangs in the store may still read the arena: then it stays until the process ends.
+            arena.close();
+        }
+    }
+}

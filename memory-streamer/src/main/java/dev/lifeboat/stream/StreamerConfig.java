@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.stream;
+
+/**
+ * How a VM is streamed.
+ *
+ * @param epochIntervalMs from one cut to the next
+ * @param maxLivePasses passes over dirty pages while the guest runs, before a cut
+ * @param cutPages few enough dirty pages to cut without another live pass
+ * @param arenaBytes room for pages copied during the pause; what does not fit is streamed while the guest waits
+ * @param encoders encoder threads
+ * @param ringSize runs in the pipeline at once, a power of two; 128 KiB each
+ * @param retryMinMs first wait after a failure of the store
+ * @param retryMaxMs the wait doubles up to this
+ */
+public record StreamerConfig(
+        int epochIntervalMs,
+        int maxLivePasses,
+        int cutPages,
+        int arenaBytes,
+        int encoders,
+        int ringSize,
+        int retryMinMs,
+        int retryMaxMs) {
+
+    /** An epoch a second; 2 MiB left at the cut (about a millisecond of copying); 16 MiB of arena, 8 MiB of ring. */
+    public static StreamerConfig defaults() {
+        int encoders = Math.max(1, Runtime.getRuntime().availableProcessors() / 4);
+        return new StreamerConfig(1_000, 4, 512, 16 << 20, encoders, 64, 500, 10_000);
+    }
+
+    public StreamerConfig withEpochIntervalMs(int newEpochIntervalMs) {
+        return new StreamerConfig(
+                newEpochIntervalMs, maxLivePasses, cutPages, arenaBytes, encoders, ringSize, retryMinMs, retryMaxMs);
+    }
+}

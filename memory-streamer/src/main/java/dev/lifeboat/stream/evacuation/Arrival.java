@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.stream.evacuation;
+
+import dev.lifeboat.store.OwnerRecord;
+import dev.lifeboat.stream.Baseline;
+import dev.lifeboat.stream.LiveVm;
+import dev.lifeboat.stream.wire.HelloInfo;
+
+/**
+ * A VM that arrived and runs here. Its dirty log is on since before it resumed.
+ *
+ * @param owner this host's record
+ * @param baseline for the VM's new {@code Streamer}: exactly the pages that came from the source differ from the epoch
+ * @param readyToResumedMs from READY to the guest running
+ */
+public record Arrival(
+        LiveVm vm,
+        OwnerRecord owner,
+        Baseline baseline,
+        HelloInfo hello,
+        long hydratedPages,
+        long receivedPages,
+        double hydrateMs,
+        double readyToResumedMs) {}

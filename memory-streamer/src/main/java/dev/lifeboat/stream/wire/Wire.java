@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.stream.wire;
+
+/** The numbers of the protocol (docs/protocol.md). */
+public final class Wire {
+    /** Both sides must have the same; see "Versions" in docs/protocol.md. */
+    public static final int VERSION = 1;
+    /** "LBMG", the first four bytes of a HELLO's body. */
+    static final int MAGIC = 0x4c424d47;
+    /** Body length (4), type (1), checksum (4). */
+    static final int HEADER_BYTES = 9;
+    /** First page (8), page count (1), encoding (1), CRC32C of the payload (4). */
+    static final int RUN_HEADER_BYTES = 14;
+
+    private Wire() {}
+}
