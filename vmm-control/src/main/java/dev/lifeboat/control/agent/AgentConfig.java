@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.control.agent;
+
+import dev.lifeboat.control.NetworkConfig;
+import dev.lifeboat.vmm.VmmConfig;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * {@code agent.json}; docs/operations.md shows one.
+ *
+ * @param host this host's name in the fleet
+ * @param listen {@code address:port} of the HTTPS API
+ * @param address where peers reach this host's receiving {@code vmm} processes; the network's underlay address unless set
+ * @param peers hosts that can take VMs
+ * @param network absent: VMs without network only
+ * @param store absent: no streaming, no restore
+ * @param imdsBaseUrl absent: no watch for spot notices
+ * @param imdsPollMillis {@value #DEFAULT_IMDS_POLL_MILLIS} unless set. AWS advises 5 s or less between looks, its own
+ *     termination handler takes 2 s; a notice gives 108 s in the worst case seen, and each second waited is one second
+ *     less to move in, while one local request a second costs nothing
+ * @param runDirectory of this agent: one directory a VM; must survive a restart of the agent, not of the machine
+ * @param defaultLifeboat the peer that VMs without a wish of their own are evacuated to
+ * @param vmmJvmFlags added to the agent's own JVM flags when it starts a {@code vmm}
+ */
+public record AgentConfig(
+        String host,
+        String listen,
+        Optional<String> address,
+        VmmConfig.Tls tls,
+        List<Peer> peers,
+        Optional<GatewayAt> gateway,
+        Optional<NetworkConfig> network,
+        Optional<VmmConfig.Store> store,
+        Optional<String> imdsBaseUrl,
+        int imdsPollMillis,
+        String runDirectory,
+        Optional<String> defaultLifeboat,
+        List<String> vmmJvmFlags) {
+    public static final int DEFAULT_IMDS_POLL_MILLIS = 1_000;
+
+    /** Another host: its agent's URL and the address of its tunnels. */
+    public record Peer(String host, String url, Optional<String> underlayAddress) {
+        public Peer {
+            require(host != null && url != null, "a peer needs \"host\" and \"url\"");
+            underlayAddress = underlayAddress == null ? Optional.empty() : underlayAddress;
+        }
+    }
+
+    /** The gateway's URL and the address of its tunnels. */
+    public record GatewayAt(String url, Optional<String> underlayAddress) {
+        public GatewayAt {
+            require(url != null, "the gateway needs \"url\"");
+            underlayAddress = underlayAddress == null ? Optional.empty() : underlayAddress;
+        }
+    }
+
+    public AgentConfig {
+        require(host != null, "\"host\" is missing: this host's name in the fleet");
+        require(listen != null, "\"listen\" is missing: ADDRESS:PORT of the HTTPS API, such as 0.0.0.0:7443");
+        require(
+                tls != null && tls.authority() != null && tls.certificate() != null && tls.key() != null,
+                "\"tls\" needs \"authority\", \"certificate\" and \"key\"; make the files with: lifeboat certs");
+        require(runDirectory != null, "\"runDirectory\" is missing, such as /run/lifeboat");
+        address = address == null ? Optional.empty() : address;
+        peers = peers == null ? List.of() : List.copyOf(peers);
+        gateway = gateway == null ? Optional.empty() : gateway;
+        network = network == null ? Optional.empty() : network;
+        store = store == null ? Optional.empty() : store;
+        imdsBaseUrl = imdsBaseUrl == null ? Optional.empty() : imdsBaseUrl;
+        imdsPollMillis = imdsPollMillis == 0 ? DEFAULT_IMDS_POLL_MILLIS : imdsPollMillis;
+        defaultLifeboat = defaultLifeboat == null ? Optional.empty() : defaultLifeboat;
+        vmmJvmFlags = vmmJvmFlags == null ? List.of() : List.copyOf(vmmJvmFlags);
+        require(imdsPollMillis >= 100, "\"imdsPollMillis\" must be 100 or more, not " + imdsPollMillis);
+        if (defaultLifeboat.isPresent()) {
+            String wanted = defaultLifeboat.get();
+            require(
+                    peers.stream().anyMatch(peer -> peer.host().equals(wanted)),
+                    "\"defaultLifeboat\": no peer is named " + wanted);
+        }
+    }
+
+    /** The address of this host for peers' {@code vmm} processes. */
+    public String receiveAddress() {
+        return address.or(() -> network.map(NetworkConfig::underlayAddress))
+                .orElseGet(() -> listen.substring(0, listen.lastIndexOf(':')));
+    }
+
+    public Optional<Peer> peer(String name) {
+        return peers.stream().filter(peer -> peer.host().equals(name)).findFirst();
+    }
+
+    private static void require(boolean condition, String message) {
+        if (!condition) {
+            throw new IllegalArgumentException(message);
+        }
+    }
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.control.agent;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.lifeboat.control.ControlException;
+import dev.lifeboat.control.http.ApiClient;
+import dev.lifeboat.control.http.ApiError;
+import dev.lifeboat.vmm.Json;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Moves one VM off this host, on its thread {@code evacuate-ID}: a target prepares, the local {@code vmm} moves, and when
+ * that fails and there is time, the next target is tried. Whatever fails before the ownership changes, the VM runs on
+ * here (I4); nothing starts that cannot end before the deadline (I7).
+ */
+final class Evacuation {
+    enum State {
+        PREPARING,
+        MOVING,
+        DONE,
+        FAILED
+    }
+
+    /** A JVM's start on a slow target, and its first connections. */
+    private static final long PREPARE_LIMIT_MS = 90_000;
+    /** Less than this before the deadline, another attempt is not begun: it takes as long to connect and agree. */
+    private static final long LEAST_ATTEMPT_MS = 1_000;
+    /** Between two rounds over all targets. */
+    private static final long BREATH_MS = 1_000;
+
+    private static final long ABORT_LIMIT_MS = 5_000;
+
+    private final VmRun run;
+    private final List<AgentConfig.Peer> targets;
+    private final boolean untilDeadline;
+    private final long deadlineMillis;
+    private final long askedNs = System.nanoTime();
+    private final long askedAtMillis = System.currentTimeMillis();
+    private final ApiClient client;
+    private final Events events;
+    private final String host;
+
+    // Guarded by this.
+    private State state = State.PREPARING;
+    private String target = "";
+    private int attempts;
+    private String message = "";
+    private long preparedMs = -1;
+    private long switchMs = -1;
+    private long sourceFreeMs = -1;
+    private Optional<JsonNode> report = Optional.empty();
+
+    /**
+     * @param targets in the order to try
+     * @param untilDeadline whether to go over the targets again and again while there is time
+     */
+    Evacuation(
+            VmRun run,
+            List<AgentConfig.Peer> targets,
+            boolean untilDeadline,
+            long deadlineMillis,
+            ApiClient client,
+            Events events,
+            String host) {
+        this.run = run;
+        this.targets = targets;
+        this.untilDeadline = untilDeadline;
+        this.deadlineMillis = deadlineMillis;
+        this.client = client;
+        this.events = events;
+        this.host = host;
+    }
+
+    void start() {
+        Thread thread = new Thread(this::evacuate, "evacuate-" + vmId());
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    synchronized boolean isOver() {
+        return state == State.DONE || state == State.FAILED;
+    }
+
+    boolean isOf(VmRun other) {
+        return run == other;
+    }
+
+    /** For a state event of the local vmm: the moment of the switch as this host sees it. */
+    synchronized void onLocalState(String vmState) {
+        if (vmState.equals(VmRun.HANDED_OVER) && switchMs < 0) {
+            switchMs = elapsedMs();
+            events.add("evacuation-switched", vmId(), "handed over to " + target + " after " + switchMs + " ms");
+        }
+    }
+
+    synchronized ObjectNode describe() {
+        ObjectNode about = Json.MAPPER.createObjectNode();
+        about.put("vmId", vmId()).put("state", state.name()).put("source", host).put("target", target);
+        about.put("attempts", attempts).put("askedAtMillis", askedAtMillis).put("deadlineMillis", deadlineMillis);
+        about.put("preparedMs", preparedMs).put("noticeToSwitchMs", switchMs).put("noticeToSourceFreeMs", sourceFreeMs);
+        if (!message.isEmpty()) {
+            about.put("message", message);
+        }
+        report.ifPresent(r -> about.set("report", r));
+        return about;
+    }
+
+    private void evacuate() {
+        events.add(
+                "evacuation-started",
+                vmId(),
+                "to " + targets.stream().map(AgentConfig.Peer::host).toList() + ", " + leftMs() + " ms left");
+        try {
+            do {
+                for (AgentConfig.Peer peer : targets) {
+                    if (leftMs() < LEAST_ATTEMPT_MS || attempt(peer)) {
+                        break;
+                    }
+                }
+                if (isOver() || !untilDeadline) {
+                    break;
+                }
+                Thread.sleep(BREATH_MS);
+            } while (leftMs() >= LEAST_ATTEMPT_MS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            fail("the agent is shutting down");
+        } catch (RuntimeException e) {
+            fail("unexpected: " + e);
+        }
+        if (!isOver()) {
+            fail(message.isEmpty() ? "no time left before the deadline" : message);
+        }
+    }
+
+    /** True when nothing more is to be tried. */
+    private boolean attempt(AgentConfig.Peer peer) {
+        synchronized (this) {
+            attempts++;
+            target = peer.host();
+            state = State.PREPARING;
+        }
+        JsonNode prepared;
+        try {
+            ObjectNode wish = Json.MAPPER.createObjectNode();
+            wish.set("spec", Json.MAPPER.valueToTree(run.spec()));
+            wish.put("source", host).put("deadlineMillis", deadlineMillis);
+            prepared = client.post(
+                    peer.url(), "/v1/vms/" + vmId() + "/prepare", wish, Math.min(leftMs(), PREPARE_LIMIT_MS));
+        } catch (ApiError | ControlException e) {
+            return attemptFailed(peer, "cannot prepare: " + e.getMessage());
+        }
+        synchronized (this) {
+            preparedMs = elapsedMs();
+            state = State.MOVING;
+        }
+        events.add("evacuation-prepared", vmId(), peer.host() + " is ready to receive after " + preparedMs + " ms");
+        try {
+            ObjectNode order = Json.MAPPER.createObjectNode();
+            order.put("target", peer.host());
+            order.set("address", prepared.get("address"));
+            order.set("port", prepared.get("port"));
+            order.put("deadlineMillis", deadlineMillis);
+            // The vmm plans against the deadline itself; a little longer here, so that it is its answer that counts.
+            JsonNode result = run.call("evacuate", order, leftMs() + 10_000);
+            done(peer, Optional.of(result));
+            return true;
+        } catch (ControlException e) {
+            if (run.state().equals(VmRun.HANDED_OVER)) {
+                // The answer was lost, the ownership was not.
+                done(peer, Optional.empty());
+                return true;
+            }
+            return attemptFailed(peer, e.getMessage());
+        }
+    }
+
+    private boolean attemptFailed(AgentConfig.Peer peer, String reason) {
+        try {
+            client.delete(peer.url(), "/v1/vms/" + vmId() + "?onlyReceiving=true", ABORT_LIMIT_MS);
+        } catch (ApiError | ControlException e) {
+            // It may be the very reason of the failure; its agent ends receivers that outlive their deadline.
+            events.add("evacuation-abort-unheard", vmId(), peer.host() + ": " + e.getMessage());
+        }
+        synchronized (this) {
+            message = "evacuation to " + peer.host() + " failed: " + reason;
+        }
+        boolean gone = run.ended();
+        events.add(
+                "evacuation-attempt-failed",
+                vmId(),
+                message + (gone ? "" : "; the VM runs on here, " + leftMs() + " ms left"));
+        if (gone) {
+            fail(message + "; the vmm has ended: " + run.endedBecause());
+        }
+        return gone;
+    }
+
+    private void done(AgentConfig.Peer peer, Optional<JsonNode> result) {
+        synchronized (this) {
+            sourceFreeMs = elapsedMs();
+            if (switchMs < 0) {
+                switchMs = sourceFreeMs;
+            }
+            state = State.DONE;
+            message = "";
+            report = result;
+        }
+        events.add(
+                "evacuation-done",
+                vmId(),
+                "runs on " + peer.host() + "; this host is free after " + sourceFreeMs + " ms");
+    }
+
+    private void fail(String reason) {
+        synchronized (this) {
+            state = State.FAILED;
+            message = reason;
+        }
+        events.add("evacuation-failed", vmId(), reason);
+    }
+
+    private String vmId() {
+        return run.spec().vmId();
+    }
+
+    private long elapsedMs() {
+        return (System.nanoTime() - askedNs) / 1_000_000;
+    }
+
+    /** Until the deadline, by the monotonic clock since the wish was heard: a clock set meanwhile changes nothing. */
+    private long leftMs() {
+        return deadlineMillis - askedAtMillis - elapsedMs();
+    }
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.control.cli;
+
+import dev.lifeboat.control.agent.Agent;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code lifeboat agent}. */
+@Command(name = "agent", description = "Runs the agent of this host.", mixinStandardHelpOptions = true)
+final class AgentCommand implements Callable<Integer> {
+    @Option(names = "--config", required = true, paramLabel = "FILE", description = "agent.json")
+    Path config;
+
+    @Override
+    public Integer call() {
+        return Main.role(() -> Agent.run(config));
+    }
+}

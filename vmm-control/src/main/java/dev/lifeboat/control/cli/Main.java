@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.control.cli;
+
+import dev.lifeboat.control.ControlException;
+import dev.lifeboat.control.ExitCode;
+import dev.lifeboat.control.agent.Agent;
+import dev.lifeboat.control.gateway.Gateway;
+import dev.lifeboat.control.http.ApiError;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.ServiceLoader;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ScopeType;
+
+/** The program {@code lifeboat}. */
+@Command(
+        name = "lifeboat",
+        description = "Runs microVMs on spot machines and moves them off, live, before the machine is taken away.",
+        mixinStandardHelpOptions = true,
+        version = "lifeboat 0.1.0",
+        synopsisSubcommandLabel = "COMMAND",
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {
+            "0:done",
+            "1:tried and failed",
+            "2:wrong command line or configuration file",
+            "3:no agent answers",
+            "4:the other side is not of this fleet (TLS)",
+            "5:no such VM, host or evacuation",
+            "6:this machine lacks something (lifeboat doctor)"
+        },
+        subcommands = {
+            DoctorCommand.class,
+            CertsCommand.class,
+            RunCommand.class,
+            PsCommand.class,
+            LogsCommand.class,
+            ConsoleCommand.class,
+            EvacuateCommand.class,
+            RestoreCommand.class,
+            RemoveCommand.class,
+            EventsCommand.class,
+            AgentCommand.class,
+            GatewayCommand.class
+        })
+public final class Main {
+    @Option(names = "--verbose", scope = ScopeType.INHERIT, description = "show the stack trace of a failure")
+    boolean verbose;
+
+    public static void main(String[] arguments) {
+        System.exit(run(arguments));
+    }
+
+    static int run(String... arguments) {
+        // Roles start without the command line parser, whose reflection takes seconds on an emulated processor.
+        if (arguments.length == 3 && arguments[1].equals("--config")) {
+            switch (arguments[0]) {
+                case "agent":
+                    return role(() -> Agent.run(Path.of(arguments[2])));
+                case "gateway":
+                    return role(() -> Gateway.run(Path.of(arguments[2])));
+                default:
+                    break;
+            }
+        }
+        CommandLine commandLine = new CommandLine(new Main());
+        for (LifeboatCommand command : ServiceLoader.load(LifeboatCommand.class)) {
+            commandLine.addSubcommand(command);
+        }
+        commandLine.setExecutionExceptionHandler((failure, failed, parsed) -> {
+            if (verboseIn(arguments)) {
+                failure.printStackTrace(failed.getErr());
+            }
+            failed.getErr().println("lifeboat: " + oneLine(failure));
+            return exitCode(failure);
+        });
+        // A command without its subcommand or argument is wrong usage; picocli answers 2 with the usage text.
+        commandLine.setUnmatchedArgumentsAllowed(false);
+        if (arguments.length == 0) {
+            commandLine.usage(System.err);
+            return ExitCode.USAGE;
+        }
+        return commandLine.execute(arguments);
+    }
+
+    /** One line for the user; what it says must stand alone. */
+    static String oneLine(Throwable failure) {
+        String message = failure.getMessage();
+        String text = message == null || message.isBlank() ? failure.getClass().getSimpleName() : message;
+        if (!(failure instanceof ControlException || failure instanceof ApiError)) {
+            text += " (lifeboat --verbose shows where)";
+        }
+        return text.replace('\n', ' ');
+    }
+
+    static int exitCode(Throwable failure) {
+        if (failure instanceof ControlException known) {
+            return known.exitCode();
+        }
+        if (failure instanceof ApiError answered) {
+            return switch (answered.status()) {
+                case 400 -> ExitCode.USAGE;
+                case 404 -> ExitCode.NOT_FOUND;
+                case 503 -> ExitCode.MISSING;
+                default -> ExitCode.FAILED;
+            };
+        }
+        return ExitCode.FAILED;
+    }
+
+    /** What a role does until it is told to end. */
+    interface Role {
+        void run() throws InterruptedException;
+    }
+
+    static int role(Role role) {
+        try {
+            role.run();
+            return ExitCode.OK;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return ExitCode.OK;
+        } catch (ControlException e) {
+            System.err.println("lifeboat: " + oneLine(e));
+            return e.exitCode();
+        }
+    }
+
+    private static boolean verboseIn(String[] arguments) {
+        return Arrays.asList(arguments).contains("--verbose");
+    }
+}

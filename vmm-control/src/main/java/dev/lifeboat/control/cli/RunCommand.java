@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.control.cli;
+
+import dev.lifeboat.control.ControlException;
+import dev.lifeboat.control.ExitCode;
+import dev.lifeboat.control.agent.VmSpec;
+import dev.lifeboat.vmm.Json;
+import dev.lifeboat.vmm.VmmConfig;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code lifeboat run}. */
+@Command(name = "run", description = "Starts a microVM and waits until it runs.", mixinStandardHelpOptions = true)
+final class RunCommand implements Callable<Integer> {
+    @Mixin
+    ClientOptions options;
+
+    @Parameters(paramLabel = "VM", description = "name of the VM: small letters, digits, '-'")
+    String vmId;
+
+    @Option(names = "--kernel", required = true, paramLabel = "FILE", description = "bzImage on the host")
+    String kernel;
+
+    @Option(names = "--initrd", paramLabel = "FILE", description = "initrd on the host")
+    String initrd;
+
+    @Option(
+            names = "--command-line",
+            paramLabel = "TEXT",
+            description = "kernel command line",
+            defaultValue = "console=ttyS0 reboot=k panic=1")
+    String commandLine;
+
+    @Option(
+            names = "--memory",
+            paramLabel = "MIB",
+            description = "MiB (default: ${DEFAULT-VALUE})",
+            defaultValue = "512")
+    int memoryMiB;
+
+    @Option(
+            names = "--vcpus",
+            paramLabel = "N",
+            description = "1 to 16 (default: ${DEFAULT-VALUE})",
+            defaultValue = "1")
+    int vcpus;
+
+    @Option(names = "--mac", paramLabel = "MAC", description = "gives it a network interface with this address")
+    String mac;
+
+    @Option(names = "--disk", paramLabel = "FILE[:ro]", description = "raw disk image on the host; again for more")
+    List<String> disks = new ArrayList<>();
+
+    @Option(
+            names = "--epoch-interval",
+            paramLabel = "MS",
+            description = "time between epochs, 0 for no streaming (default: ${DEFAULT-VALUE})",
+            defaultValue = "1000")
+    int epochIntervalMs;
+
+    @Option(names = "--lifeboat", paramLabel = "HOST", description = "the host it is evacuated to")
+    String lifeboat;
+
+    @Override
+    public Integer call() throws InterruptedException {
+        VmSpec spec;
+        try {
+            spec = new VmSpec(
+                    vmId,
+                    memoryMiB,
+                    vcpus,
+                    kernel,
+                    Optional.ofNullable(initrd),
+                    commandLine,
+                    Optional.ofNullable(mac),
+                    disks.stream()
+                            .map(disk -> disk.endsWith(":ro")
+                                    ? new VmmConfig.Disk(disk.substring(0, disk.length() - 3), true)
+                                    : new VmmConfig.Disk(disk, false))
+                            .toList(),
+                    epochIntervalMs,
+                    Optional.ofNullable(lifeboat));
+        } catch (IllegalArgumentException e) {
+            throw new ControlException(ExitCode.USAGE, e.getMessage(), e);
+        }
+        options.client().post(options.agent, "/v1/vms", Json.MAPPER.valueToTree(spec), Waiting.CALL_LIMIT_MS);
+        return Waiting.untilRunning(options, Terminal.system(), vmId);
+    }
+}

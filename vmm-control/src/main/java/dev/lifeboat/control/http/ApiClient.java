@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.control.http;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.lifeboat.control.ControlException;
+import dev.lifeboat.control.ExitCode;
+import dev.lifeboat.vmm.Json;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.HttpTimeoutException;
+import java.time.Duration;
+import javax.net.ssl.SSLException;
+
+/** The client side of {@link ApiServer}. Thread-safe; connections are kept and used again. */
+public final class ApiClient {
+    private static final Duration CONNECT_LIMIT = Duration.ofSeconds(5);
+
+    static {
+        // Shorter than the server's idle limit (ApiServer), else a POST may meet a connection that is just closed.
+        if (System.getProperty("jdk.httpclient.keepalive.timeout") == null) {
+            System.setProperty("jdk.httpclient.keepalive.timeout", "20");
+        }
+    }
+
+    private final HttpClient client;
+
+    public ApiClient(FleetTls tls) {
+        client = HttpClient.newBuilder()
+                .version(HttpClient.Version.HTTP_1_1)
+                .connectTimeout(CONNECT_LIMIT)
+                .proxy(HttpClient.Builder.NO_PROXY)
+                .sslContext(tls.context())
+                .sslParameters(tls.clientParameters())
+                .build();
+    }
+
+    public JsonNode get(String baseUrl, String path, long timeoutMs) {
+        return send("GET", baseUrl, path, null, timeoutMs);
+    }
+
+    public JsonNode post(String baseUrl, String path, JsonNode body, long timeoutMs) {
+        return send("POST", baseUrl, path, body, timeoutMs);
+    }
+
+    public JsonNode delete(String baseUrl, String path, long timeoutMs) {
+        return send("DELETE", baseUrl, path, null, timeoutMs);
+    }
+
+    /**
+     * @throws ApiError when the other side answers with an error
+     * @throws ControlException when it cannot be reached, is not trusted, or does not answer in time
+     */
+    private JsonNode send(String method, String baseUrl, String path, JsonNode body, long timeoutMs) {
+        URI uri;
+        HttpRequest request;
+        try {
+            uri = URI.create(
+                    baseUrl.endsWith("/") ? baseUrl.substring(0, baseUrl.length() - 1) + path : baseUrl + path);
+            request = HttpRequest.newBuilder(uri)
+                    .timeout(Duration.ofMillis(Math.max(1, timeoutMs)))
+                    .header("Content-Type", "application/json")
+                    .method(
+                            method,
+                            body == null
+                                    ? HttpRequest.BodyPublishers.noBody()
+                                    : HttpRequest.BodyPublishers.ofByteArray(Json.MAPPER.writeValueAsBytes(body)))
+                    .build();
+        } catch (IllegalArgumentException | IOException e) {
+            throw new ControlException(ExitCode.USAGE, "\"" + baseUrl + "\" is not a URL such as https://host:7443", e);
+        }
+        HttpResponse<byte[]> response;
+        JsonNode answer;
+        try {
+            response = client.send(request, HttpResponse.BodyHandlers.ofByteArray());
+            answer = Json.MAPPER.readTree(response.body());
+        } catch (HttpTimeoutException e) {
+            throw new ControlException(
+                    ExitCode.UNREACHABLE, method + " " + uri + ": no answer within " + timeoutMs + " ms", e);
+        } catch (ConnectException e) {
+            throw new ControlException(
+                    ExitCode.UNREACHABLE,
+                    "nobody answers at " + baseUrl + ". Is the agent running there, and is the port open?",
+                    e);
+        } catch (SSLException e) {
+            throw new ControlException(ExitCode.NOT_TRUSTED, explain(baseUrl, e), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new ControlException(ExitCode.FAILED, method + " " + uri + " was interrupted", e);
+        } catch (IOException e) {
+            SSLException tls = causedByTls(e);
+            if (tls != null) {
+                throw new ControlException(ExitCode.NOT_TRUSTED, explain(baseUrl, tls), e);
+            }
+            String reason = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+            throw new ControlException(ExitCode.UNREACHABLE, method + " " + uri + ": " + reason, e);
+        }
+        if (response.statusCode() != 200) {
+            throw new ApiError(
+                    response.statusCode(), answer.path("error").asText("HTTP status " + response.statusCode()));
+        }
+        return answer;
+    }
+
+    private static SSLException causedByTls(Throwable e) {
+        for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+            if (cause instanceof SSLException tls) {
+                return tls;
+            }
+        }
+        return null;
+    }
+
+    private static String explain(String baseUrl, SSLException e) {
+        return "TLS with " + baseUrl + " failed: " + e.getMessage()
+                + ". Both sides need certificates of the same fleet authority, made for the address used"
+                + " (lifeboat certs; --tls-dir)";
+    }
+}
