@@ -116,6 +116,7 @@ make_host_program() {
     if [ -n "$program" ]; then
         [ -n "$(find "$program" -maxdepth 1 -name '*.jar' -print -quit)" ] || die "no *.jar in $program"
         install -m 644 "$program"/*.jar "$home/lib/"
+        remove_signatures "$home/lib"
         class_path=$(cd "$home" && find lib -name '*.jar' | sort | paste -s -d:)
     fi
     find "$home" -exec touch -h -d "$FIXED_TIME" {} +
@@ -128,6 +129,26 @@ make_host_program() {
     [ $# -eq 0 ] || train "$out" "$home" "$@"
     pack_cpio "$tree" "$out/program.cpio"
     rm -rf "$tree"
+}
+
+# remove_signatures FOLDER: signed jars (Bouncy Castle) are checked class by class at run time and their classes cannot be
+# archived; on an emulated processor that costs seconds at every start. The build has already checked what it fetched.
+remove_signatures() {
+    local folder=$1 jar work list
+    need unzip unzip
+    stop_when_tools_are_missing
+    for jar in "$folder"/*.jar; do
+        # No grep -q: it would end the pipe early, and pipefail would call that a failure of unzip.
+        [ "$(unzip -Z1 "$jar" | grep -c '^META-INF/[^/]*\.SF$')" -gt 0 ] || continue
+        work=$jar.work list=$jar.list
+        rm -rf "$work" && mkdir -p "$work"
+        unzip -qq -o "$jar" -d "$work"
+        find "$work/META-INF" -maxdepth 1 \( -name '*.SF' -o -name '*.RSA' -o -name '*.DSA' -o -name '*.EC' \) -delete
+        (cd "$work" && find . -type f ! -path ./META-INF/MANIFEST.MF -printf '%P\n' | sort) >"$list"
+        rm "$jar"
+        (cd "$work" && "$JDK/bin/jar" --create --file "$jar" --date="$FIXED_TIME" --manifest META-INF/MANIFEST.MF "@$list")
+        rm -rf "$work" "$list"
+    done
 }
 
 # train OUT HOME CLASS ARGUMENT...: runs the class once with the runtime of the image and keeps the classes it loaded.
