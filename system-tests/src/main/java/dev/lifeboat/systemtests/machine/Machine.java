@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.systemtests.machine;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * One QEMU process. The machine has: its console in a log file, a shell on its second serial line, one interface per
+ * switch port, and last a management interface on which it reaches the harness at {@value #HARNESS_ADDRESS} and the
+ * harness its forwarded ports. Methods may be called by any thread.
+ *
+ * <p>Its life is bounded three times: {@link #close}, a shutdown hook of this JVM, and {@code timeout} around QEMU for
+ * the case that this JVM is killed.
+ */
+public final class Machine implements AutoCloseable {
+
+    /** The harness, seen from a machine's management interface (QEMU's user network). */
+    public static final String HARNESS_ADDRESS = "10.0.2.2";
+
+    private static final Duration STOP_LIMIT = Duration.ofSeconds(5);
+
+    private final MachineSpec spec;
+    private final Process process;
+    private final Path directory;
+    private final Map<Integer, Integer> harnessPorts;
+    private final RootShell shell;
+    private final Thread shutdownHook;
+
+    private Machine(MachineSpec spec, Process process, Path directory, Map<Integer, Integer> harnessPorts) {
+        this.spec = spec;
+        this.process = process;
+        this.directory = directory;
+        this.harnessPorts = harnessPorts;
+        shell = new RootShell(spec.name(), shellSocket(spec, directory));
+        shutdownHook = new Thread(this::kill, "machine-" + spec.name() + "-shutdown");
+        Runtime.getRuntime().addShutdownHook(shutdownHook);
+    }
+
+    /** Starts the process; {@link #awaitLog} tells when the machine is up. */
+    public static Machine start(MachineSpec spec, Acceleration acceleration, Path directory) throws IOException {
+        for (Path needed : List.of(spec.kernel(), spec.initrd(), spec.overlay())) {
+            if (!Files.isReadable(needed)) {
+                throw new MachineException("machine " + spec.name() + " needs " + needed
+                        + ", which is missing; make the images with: guest-images/make");
+            }
+        }
+        Map<Integer, Integer> harnessPorts = new HashMap<>();
+        for (int port : spec.forwardedPorts()) {
+            harnessPorts.put(port, freePort());
+        }
+        List<String> command = command(spec, acceleration, directory, harnessPorts);
+        Process process = new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(directory.resolve(spec.name() + ".qemu.log").toFile())
+                .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
+                .start();
+        return new Machine(spec, process, directory, harnessPorts);
+    }
+
+    private static List<String> command(
+            MachineSpec spec, Acceleration acceleration, Path directory, Map<Integer, Integer> harnessPorts) {
+        List<String> command = new ArrayList<>(
+                List.of("timeout", "-k", "5", String.valueOf(spec.maxLife().toSeconds()), "qemu-system-x86_64"));
+        command.addAll(List.of("-name", spec.name(), "-machine", "q35", "-nodefaults", "-no-user-config"));
+        command.addAll(List.of("-display", "none", "-no-reboot"));
+        command.addAll(acceleration.qemuArguments());
+        command.addAll(List.of("-smp", String.valueOf(spec.cpus()), "-m", String.valueOf(spec.memoryMib())));
+        command.addAll(List.of(
+                "-kernel", spec.kernel().toString(), "-initrd", spec.initrd().toString()));
+        command.addAll(List.of("-append", "console=ttyS0 quiet panic=-1"));
+        command.addAll(List.of("-serial", "file:" + consoleLog(spec, directory)));
+        command.addAll(List.of("-serial", "unix:" + shellSocket(spec, directory) + ",server=on,wait=off"));
+        command.addAll(List.of("-qmp", "unix:" + qmpSocket(spec, directory) + ",server=on,wait=off"));
+        command.addAll(List.of("-drive", "if=none,id=overlay,format=raw,readonly=on,file=" + spec.overlay()));
+        command.addAll(List.of("-device", "virtio-blk-pci,drive=overlay"));
+        command.addAll(List.of("-object", "rng-random,id=rng,filename=/dev/urandom"));
+        command.addAll(List.of("-device", "virtio-rng-pci,rng=rng"));
+        int number = 0;
+        for (Map.Entry<String, Path> nic : spec.fabricNics().entrySet()) {
+            String id = "fabric" + number++;
+            command.addAll(
+                    List.of("-netdev", "stream,id=" + id + ",server=off,addr.type=unix,addr.path=" + nic.getValue()));
+            command.addAll(List.of("-device", "virtio-net-pci,netdev=" + id + ",mac=" + nic.getKey()));
+        }
+        StringBuilder management = new StringBuilder("user,id=management");
+        harnessPorts.forEach((machinePort, harnessPort) -> management
+                .append(",hostfwd=tcp:127.0.0.1:")
+                .append(harnessPort)
+                .append("-:")
+                .append(machinePort));
+        command.addAll(List.of("-netdev", management.toString(), "-device", "virtio-net-pci,netdev=management"));
+        return command;
+    }
+
+    private static int freePort() throws IOException {
+        try (ServerSocket probe = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            return probe.getLocalPort();
+        }
+    }
+
+    private static Path consoleLog(MachineSpec spec, Path directory) {
+        return directory.resolve(spec.name() + ".console.log");
+    }
+
+    private static Path shellSocket(MachineSpec spec, Path directory) {
+        return directory.resolve(spec.name() + ".sh");
+    }
+
+    private static Path qmpSocket(MachineSpec spec, Path directory) {
+        return directory.resolve(spec.name() + ".qmp");
+    }
+
+    public String name() {
+        return spec.name();
+    }
+
+    public Path consoleLog() {
+        return consoleLog(spec, directory);
+    }
+
+    /** Where the harness reaches a port of the machine on 127.0.0.1. */
+    public int harnessPort(int machinePort) {
+        Integer port = harnessPorts.get(machinePort);
+        if (port == null) {
+            throw new IllegalArgumentException(
+                    "port " + machinePort + " of machine " + name() + " is not among its forwarded ports");
+        }
+        return port;
+    }
+
+    public boolean isAlive() {
+        return process.isAlive();
+    }
+
+    /** Waits for a line of the console that contains {@code text}. */
+    public void awaitLog(String text, Duration limit) throws IOException, InterruptedException {
+        long deadlineNs = System.nanoTime() + limit.toNanos();
+        while (!console().contains(text)) {
+            if (!process.isAlive()) {
+                throw new MachineException("machine " + name() + " ended before its console said \"" + text + "\": "
+                        + lastLines(directory.resolve(name() + ".qemu.log")) + lastLines(consoleLog()));
+            }
+            if (System.nanoTime() - deadlineNs > 0) {
+                throw new MachineException("machine " + name() + " did not say \"" + text + "\" within "
+                        + limit.toSeconds() + " s; its console ends with: " + lastLines(consoleLog()));
+            }
+            Thread.sleep(50);
+        }
+    }
+
+    private String console() throws IOException {
+        Path log = consoleLog();
+        return Files.exists(log) ? Files.readString(log, StandardCharsets.ISO_8859_1) : "";
+    }
+
+    private static String lastLines(Path file) throws IOException {
+        if (!Files.exists(file)) {
+            return "";
+        }
+        List<String> lines = Files.readAllLines(file, StandardCharsets.ISO_8859_1);
+        return String.join(" | ", lines.subList(Math.max(0, lines.size() - 8), lines.size()));
+    }
+
+    /** Runs a shell command in the machine as root. */
+    public ExecResult exec(String command, Duration limit) throws IOException {
+        return shell.exec(command, limit);
+    }
+
+    /** Like pulling the power cord: nothing in the machine gets to run. Returns when the process is gone. */
+    public void powerOff() throws IOException {
+        try (Qmp qmp = Qmp.connect(qmpSocket(spec, directory))) {
+            qmp.execute("quit");
+        } catch (IOException e) {
+            if (process.isAlive()) {
+                kill();
+            }
+        }
+        awaitEnd();
+    }
+
+    /** The machine stops running, as if its host had frozen, and keeps all its state. */
+    public void freeze() throws IOException {
+        try (Qmp qmp = Qmp.connect(qmpSocket(spec, directory))) {
+            qmp.execute("stop");
+        }
+    }
+
+    public void unfreeze() throws IOException {
+        try (Qmp qmp = Qmp.connect(qmpSocket(spec, directory))) {
+            qmp.execute("cont");
+        }
+    }
+
+    private void awaitEnd() throws IOException {
+        try {
+            if (!process.waitFor(STOP_LIMIT.toMillis(), TimeUnit.MILLISECONDS)) {
+                kill();
+                if (!process.waitFor(STOP_LIMIT.toMillis(), TimeUnit.MILLISECONDS)) {
+                    throw new MachineException("machine " + name() + " (process " + process.pid() + ") does not end");
+                }
+            }
+        } catch (InterruptedException e) {
+            kill();
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** QEMU before the {@code timeout} around it: that one, killed first, could no longer end its child. */
+    private void kill() {
+        List<ProcessHandle> all = new ArrayList<>(process.descendants().toList());
+        all.add(process.toHandle());
+        all.forEach(ProcessHandle::destroyForcibly);
+    }
+
+    @Override
+    public void close() throws IOException {
+        if (process.isAlive()) {
+            powerOff();
+        }
+        shell.close();
+        try {
+            Runtime.getRuntime().removeShutdownHook(shutdownHook);
+        } catch (IllegalStateException e) {
+            // The JVM is going down already and runs the hook, which finds nothing left to do.
+        }
+        Files.deleteIfExists(shellSocket(spec, directory));
+        Files.deleteIfExists(qmpSocket(spec, directory));
+    }
+}
