@@ -32,8 +32,7 @@ make_test_guest() {
     put_kernel "$out/vmlinuz"
     put_guest_base "$tree"
     install -m 644 "$IMAGES_DIR/guest/workload-test" "$tree/workload"
-    gcc -static -O2 -Wall -Wextra -pthread -o "$tree/bin/page-counter" "$IMAGES_DIR/src/page-counter.c" ||
-        die "gcc cannot build page-counter. On Debian 12 run: apt-get install --no-install-recommends gcc libc6-dev"
+    compile page-counter "$tree/bin/page-counter"
     pack_cpio "$tree" "$out/initrd"
     rm -rf "$tree"
     echo "$key" >"$out/.key"

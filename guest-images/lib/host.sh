@@ -35,10 +35,11 @@ make_host() {
     done
     [ ${#train[@]} -eq 0 ] || [ -n "$program" ] || die "--train needs --program"
     need_guest_tools
+    need gcc gcc libc6-dev
     find_jdk
     stop_when_tools_are_missing
     mkdir -p "$out"
-    base_key=$(printf '%s\n' "$(hash_of "$IMAGES_DIR/lib" "$IMAGES_DIR/host" "$LOCK_FILE")" "$JDK" \
+    base_key=$(printf '%s\n' "$(hash_of "$IMAGES_DIR/lib" "$IMAGES_DIR/host" "$IMAGES_DIR/src" "$LOCK_FILE")" "$JDK" \
         "$(sha256sum <"$JDK/release")" "$(stat -c '%s %Y' "$JDK/lib/modules" "$JDK/lib/server/libjvm.so")" | sha256sum | cut -d' ' -f1)
     if ! is_fresh "$out/base.key" "$base_key" "$out/vmlinuz" "$out/base.cpio" "$out/runtime/bin/java"; then
         rm -f "$out/base.key"
@@ -67,6 +68,8 @@ make_host_base() {
     put_runtime_libraries "$tree" "$out/runtime"
     install -m 755 "$IMAGES_DIR/host/init" "$tree/init"
     install -m 755 "$IMAGES_DIR/host/java" "$tree/bin/java"
+    compile kvm-keep "$tree/bin/kvm-keep"
+    install -m 755 "$IMAGES_DIR/host/share-directory" "$tree/bin/share-directory"
     pack_cpio "$tree" "$out/base.cpio"
     rm -rf "$tree"
     say "made $out/vmlinuz and $out/base.cpio ($(du -h "$out/base.cpio" | cut -f1), Java $JDK_MAJOR)"

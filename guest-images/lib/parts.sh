@@ -73,3 +73,9 @@ put_busybox() {
     printf '127.0.0.1 localhost\n' >"$tree/etc/hosts"
     printf 'hosts: files dns\n' >"$tree/etc/nsswitch.conf"
 }
+
+# compile NAME OUT: a static program from src/.
+compile() {
+    gcc -static -O2 -Wall -Wextra -pthread -o "$2" "$IMAGES_DIR/src/$1.c" ||
+        die "gcc cannot build $1. On Debian 12 run: apt-get install --no-install-recommends gcc libc6-dev"
+}
