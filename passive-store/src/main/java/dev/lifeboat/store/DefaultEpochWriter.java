@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.store;
+
+import dev.lifeboat.store.EpochManifest.SegmentRef;
+import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Builds segments off-heap and uploads them behind the caller's back. One thread calls it; {@code store-upload-*}
+ * threads put segments, {@code store-clean-*} deletes what no kept manifest needs.
+ *
+ * <p>The fold of pages is changed only after a manifest is durable, so a failed epoch leaves nothing to undo.
+ */
+final class DefaultEpochWriter implements EpochWriter {
+    private static final Logger LOG = LoggerFactory.getLogger(DefaultEpochWriter.class);
+
+    private final ObjectStore store;
+    private final OwnerRegistry owners;
+    private final Keys keys;
+    private final OwnerRecord owner;
+    private final StoreSettings settings;
+    private final long pages;
+    /** Makes segment keys unique: also those of an epoch number tried twice. */
+    private final String nonce = UUID.randomUUID().toString().substring(0, 8);
+
+    private final ExecutorService uploaders;
+    private final ExecutorService cleaner;
+    /** Bounds memory and uploads in flight: an append without a free builder waits. */
+    private final BlockingQueue<SegmentBuilder> free;
+
+    private final List<SegmentBuilder> builders = new ArrayList<>();
+    private final List<Upload> uploads = new ArrayList<>();
+    private final EpochRuns runs = new EpochRuns();
+    private final LivePages live;
+    /** Committed manifests that are still kept, oldest first. */
+    private final Deque<Kept> kept = new ArrayDeque<>();
+
+    private SegmentBuilder current;
+    private long committedEpoch;
+    private long nextEpoch;
+    private long segmentNumber;
+    private long bytesInEpoch;
+    private boolean manifestTried;
+    private boolean closed;
+
+    private record Upload(String key, Future<SegmentRef> done) {}
+
+    private record Kept(long epoch, List<SegmentRef> segments) {}
+
+    /**
+     * @param base the fold of the epoch to continue from
+     * @param history kept manifests, oldest first
+     * @param nextEpoch higher than every epoch number in use
+     */
+    DefaultEpochWriter(
+            ObjectStore store,
+            OwnerRegistry owners,
+            OwnerRecord owner,
+            StoreSettings settings,
+            long pages,
+            LivePages base,
+            List<EpochManifest> history,
+            long committedEpoch,
+            long nextEpoch) {
+        this.store = store;
+        this.owners = owners;
+        this.owner = owner;
+        this.settings = settings;
+        this.pages = pages;
+        this.live = base;
+        this.committedEpoch = committedEpoch;
+        this.nextEpoch = nextEpoch;
+        keys = new Keys(owner.vmId());
+        for (EpochManifest manifest : history) {
+            kept.add(new Kept(manifest.epoch(), manifest.segments()));
+        }
+        free = new ArrayBlockingQueue<>(settings.uploadThreads() + 1);
+        for (int i = 0; i <= settings.uploadThreads(); i++) {
+            SegmentBuilder builder = new SegmentBuilder(settings.segmentBytes());
+            builders.add(builder);
+            free.add(builder);
+        }
+        uploaders = StoreThreads.pool("store-upload-" + owner.vmId(), settings.uploadThreads());
+        cleaner = StoreThreads.pool("store-clean-" + owner.vmId(), 1);
+    }
+
+    @Override
+    public void append(long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c) {
+        int payloadBytes = payload.remaining();
+        if (pageCount < 1
+                || pageCount > RunCodec.MAX_RUN_PAGES
+                || firstPage < 0
+                || firstPage > pages - pageCount
+                || !RunCodec.isPlausible(encoding, payloadBytes, pageCount)) {
+            throw new IllegalArgumentException("not a run: page " + firstPage + ", " + pageCount + " pages, encoding "
+                    + encoding + ", " + payloadBytes + " bytes, in a guest of " + pages + " pages");
+        }
+        if (current != null && !current.fits(payloadBytes)) {
+            seal();
+        }
+        if (current == null) {
+            checkUploads();
+            current = takeBuilder();
+        }
+        current.append(firstPage, pageCount, encoding, payload, crc32c);
+        runs.add(firstPage, pageCount);
+        bytesInEpoch += payloadBytes;
+    }
+
+    @Override
+    public long bytesInEpoch() {
+        return bytesInEpoch;
+    }
+
+    private SegmentBuilder takeBuilder() {
+        try {
+            SegmentBuilder builder = free.poll(settings.waitLimitMs(), TimeUnit.MILLISECONDS);
+            if (builder == null) {
+                throw new StoreException("uploads to " + store.describe() + " made no progress for "
+                        + settings.waitLimitMs() + " ms: check the store and the network to it");
+            }
+            builder.reset();
+            return builder;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new StoreException("interrupted while waiting for uploads to " + store.describe(), e);
+        }
+    }
+
+    /** Tells of a failed upload at the next segment, not only at the commit. */
+    private void checkUploads() {
+        for (Upload upload : uploads) {
+            if (upload.done().isDone()) {
+                await(upload);
+            }
+        }
+    }
+
+    private void seal() {
+        SegmentBuilder builder = current;
+        current = null;
+        runs.endSegment();
+        String key = keys.segment(nextEpoch, segmentNumber++, nonce);
+        try {
+            uploads.add(new Upload(key, uploaders.submit(() -> upload(key, builder))));
+        } catch (RejectedExecutionException e) {
+            free.add(builder);
+            throw new StoreException("the epoch writer of VM " + owner.vmId() + " is closed", e);
+        }
+    }
+
+    private SegmentRef upload(String key, SegmentBuilder builder) {
+        try {
+            ByteBuffer content = builder.seal();
+            store.put(key, content);
+            return new SegmentRef(key, content.limit(), builder.indexCrc32c());
+        } finally {
+            free.add(builder);
+        }
+    }
+
+    private SegmentRef await(Upload upload) {
+        try {
+            return upload.done().get(settings.waitLimitMs(), TimeUnit.MILLISECONDS);
+        } catch (ExecutionException e) {
+            String reason =
+                    e.getCause() instanceof StoreException ? e.getCause().getMessage() : String.valueOf(e.getCause());
+            throw new StoreException("the epoch cannot be committed: " + reason, e.getCause());
+        } catch (TimeoutException e) {
+            throw new StoreException(
+                    "the upload of " + upload.key() + " to " + store.describe() + " takes longer than "
+                            + settings.waitLimitMs() + " ms: check the store and the network to it",
+                    e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new StoreException("interrupted while waiting for uploads to " + store.describe(), e);
+        }
+    }
+
+    @Override
+    public EpochManifest commit(String vmDescription, byte[] state, long cutAtMillis) {
+        if (current != null) {
+            seal();
+        }
+        List<SegmentRef> added = new ArrayList<>();
+        for (Upload upload : uploads) {
+            added.add(await(upload));
+        }
+        checkStillOwner();
+        List<SegmentRef> segments = live.live();
+        segments.addAll(added);
+        EpochManifest manifest = putManifest(segments, vmDescription, state, cutAtMillis);
+        runs.foldInto(live, added);
+        committedEpoch = manifest.epoch();
+        nextEpoch = manifest.epoch() + 1;
+        clearEpoch();
+        kept.add(new Kept(manifest.epoch(), manifest.segments()));
+        cleanUp();
+        return manifest;
+    }
+
+    private void checkStillOwner() {
+        Optional<OwnerRecord> newest = owners.newest();
+        if (newest.isPresent()
+                && (newest.get().term() > owner.term()
+                        || newest.get().term() == owner.term()
+                                && !newest.get().nonce().equals(owner.nonce()))) {
+            throw fenced("host " + newest.get().host() + " owns it under term "
+                    + newest.get().term());
+        }
+    }
+
+    private EpochManifest putManifest(List<SegmentRef> segments, String vmDescription, byte[] state, long cutAtMillis) {
+        manifestTried = true;
+        while (true) {
+            EpochManifest manifest = new EpochManifest(
+                    EpochManifest.VERSION,
+                    owner.vmId(),
+                    nextEpoch,
+                    owner.term(),
+                    owner.nonce(),
+                    committedEpoch,
+                    pages,
+                    segments,
+                    vmDescription,
+                    state,
+                    cutAtMillis);
+            String key = keys.epoch(nextEpoch);
+            Optional<ByteBuffer> standing = PutOnce.put(store, key, Records.bytes(manifest));
+            if (standing.isEmpty()) {
+                return manifest;
+            }
+            passBy(Records.manifest(key, standing.get()));
+            nextEpoch++;
+        }
+    }
+
+    /** A manifest stands where ours should: see "Fencing" in docs/store-format.md. */
+    private void passBy(EpochManifest standing) {
+        boolean ownLateWrite =
+                standing.term() == owner.term() && standing.nonce().equals(owner.nonce());
+        if (standing.term() >= owner.term() && !ownLateWrite) {
+            throw fenced("epoch " + standing.epoch() + " was committed under term " + standing.term());
+        }
+        LOG.info(
+                "epoch {} of VM {} is a late write under term {}; going on with the next number",
+                standing.epoch(),
+                owner.vmId(),
+                standing.term());
+        // Its segments must outlive it: until it is deleted a restore may choose it.
+        kept.add(new Kept(standing.epoch(), standing.segments()));
+    }
+
+    private FencedException fenced(String why) {
+        return new FencedException("VM " + owner.vmId() + " is no longer owned by host " + owner.host() + " (term "
+                + owner.term() + "): " + why);
+    }
+
+    @Override
+    public void abandon() {
+        if (current != null) {
+            free.add(current);
+            current = null;
+        }
+        if (!manifestTried) {
+            // Otherwise the manifest may still appear, and then it must find its segments.
+            List<Upload> garbage = List.copyOf(uploads);
+            clean(() -> garbage.forEach(this::deleteAbandoned));
+        }
+        clearEpoch();
+    }
+
+    private void clearEpoch() {
+        uploads.clear();
+        runs.clear();
+        bytesInEpoch = 0;
+        manifestTried = false;
+    }
+
+    private void deleteAbandoned(Upload upload) {
+        try {
+            await(upload);
+        } catch (StoreException e) {
+            LOG.debug("abandoned {}", upload.key(), e);
+        }
+        store.delete(upload.key());
+    }
+
+    /** The newest manifest is durable: drops those beyond the kept ones, then the segments only they needed. */
+    private void cleanUp() {
+        while (kept.size() > settings.keepEpochs()) {
+            Kept dropped = kept.remove();
+            Set<String> needed = new HashSet<>();
+            for (Kept still : kept) {
+                still.segments().forEach(segment -> needed.add(segment.key()));
+            }
+            List<String> garbage = new ArrayList<>();
+            garbage.add(keys.epoch(dropped.epoch()));
+            for (SegmentRef segment : dropped.segments()) {
+                if (!needed.contains(segment.key())) {
+                    garbage.add(segment.key());
+                }
+            }
+            clean(() -> garbage.forEach(store::delete));
+        }
+    }
+
+    private void clean(Runnable work) {
+        try {
+            cleaner.execute(() -> {
+                try {
+                    work.run();
+                } catch (StoreException e) {
+                    // Nothing depends on it: what stays is garbage that "store gc" finds.
+                    LOG.warn("left garbage in {}: {}", store.describe(), e.getMessage());
+                }
+            });
+        } catch (RejectedExecutionException e) {
+            LOG.warn("left garbage in {}: clean-up is far behind", store.describe());
+        }
+    }
+
+    @Override
+    public void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        abandon();
+        uploaders.shutdown();
+        cleaner.shutdown();
+        try {
+            boolean idle = uploaders.awaitTermination(settings.waitLimitMs(), TimeUnit.MILLISECONDS)
+                    && cleaner.awaitTermination(settings.waitLimitMs(), TimeUnit.MILLISECONDS);
+            if (!idle) {
+                LOG.warn("uploads to {} are still running: their buffers are left to them", store.describe());
+                return;
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return;
+        }
+        builders.forEach(SegmentBuilder::release);
+    }
+}

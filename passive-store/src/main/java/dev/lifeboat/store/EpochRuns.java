@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.store;
+
+import java.util.Arrays;
+
+/** The runs of the epoch being built, for the fold after its commit: 8 bytes per run, reused by later epochs. */
+final class EpochRuns {
+    private static final int COUNT_BITS = 5;
+
+    /** First page and page count; a negative number ends a segment. */
+    private long[] runs = new long[1024];
+
+    private int size;
+
+    void add(long firstPage, int pageCount) {
+        push(firstPage << COUNT_BITS | pageCount);
+    }
+
+    void endSegment() {
+        push(-1);
+    }
+
+    void clear() {
+        size = 0;
+    }
+
+    /** Folds everything into {@code pages}; {@code segments} are in the order of their ends. */
+    void foldInto(LivePages pages, Iterable<EpochManifest.SegmentRef> segments) {
+        var next = segments.iterator();
+        int segment = -1;
+        for (int i = 0; i < size; i++) {
+            if (runs[i] == -1) {
+                segment = -1;
+                continue;
+            }
+            if (segment == -1) {
+                segment = pages.add(next.next());
+            }
+            pages.replace(segment, runs[i] >> COUNT_BITS, (int) runs[i] & (1 << COUNT_BITS) - 1);
+        }
+    }
+
+    private void push(long run) {
+        if (size == runs.length) {
+            runs = Arrays.copyOf(runs, 2 * size);
+        }
+        runs[size++] = run;
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.store;
+
+import com.fasterxml.jackson.core.JacksonException;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.dataformat.cbor.databind.CBORMapper;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.zip.CRC32C;
+
+/** Manifests and owner records as bytes: the envelope of docs/store-format.md around CBOR or JSON. */
+final class Records {
+    private static final int ENVELOPE_BYTES = 20;
+    private static final int CRC_OFFSET = 16;
+    private static final ObjectMapper CBOR = CBORMapper.builder().build();
+    private static final ObjectMapper JSON = JsonMapper.builder().build();
+
+    private Records() {}
+
+    static ByteBuffer bytes(EpochManifest manifest) {
+        return seal("LBEPOCH1", manifest.version(), CBOR, manifest);
+    }
+
+    static EpochManifest manifest(String key, ByteBuffer bytes) {
+        EpochManifest manifest = open("LBEPOCH1", EpochManifest.VERSION, CBOR, EpochManifest.class, key, bytes);
+        if (manifest.vmId() == null
+                || manifest.nonce() == null
+                || manifest.segments() == null
+                || manifest.vmDescription() == null
+                || manifest.state() == null
+                || manifest.pages() < 0) {
+            throw new DamagedObjectException("damaged object " + key + ": fields are missing");
+        }
+        return manifest;
+    }
+
+    static ByteBuffer bytes(OwnerRecord record) {
+        return seal("LBOWNER1", record.version(), JSON, record);
+    }
+
+    static OwnerRecord owner(String key, ByteBuffer bytes) {
+        OwnerRecord record = open("LBOWNER1", OwnerRecord.VERSION, JSON, OwnerRecord.class, key, bytes);
+        if (record.vmId() == null || record.nonce() == null) {
+            throw new DamagedObjectException("damaged object " + key + ": fields are missing");
+        }
+        return record;
+    }
+
+    private static ByteBuffer seal(String magic, int version, ObjectMapper mapper, Object value) {
+        byte[] body;
+        try {
+            body = mapper.writeValueAsBytes(value);
+        } catch (JsonProcessingException e) {
+            throw new StoreException("cannot write " + value.getClass().getSimpleName() + " as bytes", e);
+        }
+        ByteBuffer sealed = ByteBuffer.allocate(ENVELOPE_BYTES + body.length).order(ByteOrder.LITTLE_ENDIAN);
+        sealed.put(magic.getBytes(StandardCharsets.US_ASCII)).putInt(version).putInt(body.length);
+        sealed.position(ENVELOPE_BYTES).put(body).flip();
+        return sealed.putInt(CRC_OFFSET, crc(sealed));
+    }
+
+    private static <T> T open(
+            String magic, int version, ObjectMapper mapper, Class<T> type, String key, ByteBuffer content) {
+        ByteBuffer bytes = content.slice().order(ByteOrder.LITTLE_ENDIAN);
+        if (bytes.limit() < ENVELOPE_BYTES) {
+            throw new DamagedObjectException("damaged object " + key + ": only " + bytes.limit() + " bytes");
+        }
+        byte[] found = new byte[magic.length()];
+        bytes.get(0, found);
+        int bodyBytes = bytes.getInt(12);
+        if (!magic.equals(new String(found, StandardCharsets.US_ASCII))
+                || bodyBytes != bytes.limit() - ENVELOPE_BYTES
+                || bytes.getInt(CRC_OFFSET) != crc(bytes)) {
+            throw new DamagedObjectException(
+                    "damaged object " + key + ": its " + bytes.limit() + " bytes do not fit its checksum");
+        }
+        if (bytes.getInt(8) != version) {
+            throw newerVersion(key, bytes.getInt(8), version);
+        }
+        byte[] body = new byte[bodyBytes];
+        bytes.get(ENVELOPE_BYTES, body);
+        try {
+            return mapper.readValue(body, type);
+        } catch (JacksonException e) {
+            throw new DamagedObjectException("damaged object " + key + ": " + e.getOriginalMessage(), e);
+        } catch (IOException e) {
+            throw new DamagedObjectException("damaged object " + key + ": " + e.getMessage(), e);
+        }
+    }
+
+    static StoreException newerVersion(String key, int found, int readable) {
+        return new StoreException("object " + key + " has format version " + found
+                + ", and this Lifeboat reads version " + readable + ": use the Lifeboat that wrote it, or a newer one");
+    }
+
+    private static int crc(ByteBuffer sealed) {
+        CRC32C crc = new CRC32C();
+        crc.update(sealed.duplicate().limit(CRC_OFFSET).position(0));
+        crc.update(sealed.duplicate().position(ENVELOPE_BYTES));
+        return (int) crc.getValue();
+    }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.store;
+
+import dev.lifeboat.store.EpochManifest.SegmentRef;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * The index of one segment, checked: every run lies within the guest's pages and within the segment. Immutable; the
+ * fields of run {@code i} are read straight from the bytes (docs/store-format.md).
+ */
+final class SegmentIndex {
+    static final long MAGIC = magic("LBSEGMNT");
+    static final long END_MAGIC = magic("TNMGESBL");
+    static final int VERSION = 1;
+    static final int HEADER_BYTES = 16;
+    static final int ENTRY_BYTES = 24;
+    static final int TRAILER_BYTES = 32;
+    /** The end of a segment that is read first; it holds the index of 2,729 runs, more than most segments have. */
+    private static final int TAIL_BYTES = 64 * 1024;
+
+    private final SegmentRef ref;
+    private final ByteBuffer entries;
+    private final int runs;
+
+    private SegmentIndex(SegmentRef ref, ByteBuffer entries) {
+        this.ref = ref;
+        this.entries = entries;
+        runs = entries.limit() / ENTRY_BYTES;
+    }
+
+    /**
+     * Reads and checks trailer and index.
+     *
+     * @param pages of the guest
+     * @throws DamagedObjectException naming the segment
+     */
+    static SegmentIndex read(ObjectStore store, SegmentRef ref, long pages) {
+        if (ref.lengthBytes() < HEADER_BYTES + TRAILER_BYTES || ref.lengthBytes() > Integer.MAX_VALUE) {
+            throw damaged(ref, "its length " + ref.lengthBytes() + " cannot be");
+        }
+        int length = (int) ref.lengthBytes();
+        ByteBuffer tail = readRange(store, ref, Math.max(0, length - TAIL_BYTES), length);
+        int trailerAt = tail.limit() - TRAILER_BYTES;
+        if (tail.getLong(trailerAt + 24) != END_MAGIC) {
+            throw damaged(ref, "it does not end as a segment does");
+        }
+        if (tail.getInt(trailerAt + 20) != RunCodec.crc32c(tail.slice(trailerAt, 20))) {
+            throw damaged(ref, "the trailer does not fit its checksum");
+        }
+        if (tail.getInt(trailerAt + 16) != VERSION) {
+            throw Records.newerVersion(ref.key(), tail.getInt(trailerAt + 16), VERSION);
+        }
+        long indexAt = tail.getLong(trailerAt);
+        int runs = tail.getInt(trailerAt + 8);
+        int indexCrc = tail.getInt(trailerAt + 12);
+        if (runs < 0 || indexAt < HEADER_BYTES || indexAt + (long) runs * ENTRY_BYTES != length - TRAILER_BYTES) {
+            throw damaged(ref, "the trailer does not fit its length");
+        }
+        ByteBuffer entries = length - indexAt <= tail.limit()
+                ? tail.slice((int) (tail.limit() - (length - indexAt)), runs * ENTRY_BYTES)
+                : readRange(store, ref, (int) indexAt, length - TRAILER_BYTES);
+        if (indexCrc != ref.indexCrc32c() || indexCrc != RunCodec.crc32c(entries)) {
+            throw damaged(ref, "the index does not fit its checksum");
+        }
+        SegmentIndex index = new SegmentIndex(ref, entries.order(ByteOrder.LITTLE_ENDIAN));
+        index.checkRuns(indexAt, pages);
+        return index;
+    }
+
+    private static ByteBuffer readRange(ObjectStore store, SegmentRef ref, int from, int to) {
+        ByteBuffer range = ByteBuffer.allocate(to - from).order(ByteOrder.LITTLE_ENDIAN);
+        store.read(ref.key(), from, to - from, range);
+        return range.flip();
+    }
+
+    /** What passed the checksum was written by us; this keeps a wrong writer from becoming a wrong page. */
+    private void checkRuns(long indexAt, long pages) {
+        for (int run = 0; run < runs; run++) {
+            long first = firstPage(run);
+            int count = pageCount(run);
+            if (count < 1
+                    || count > RunCodec.MAX_RUN_PAGES
+                    || first < 0
+                    || first > pages - count
+                    || !RunCodec.isPlausible(encoding(run), payloadBytes(run), count)
+                    || payloadOffset(run) < HEADER_BYTES
+                    || payloadOffset(run) > indexAt - payloadBytes(run)) {
+                throw damaged(ref, "run " + run + " lies outside");
+            }
+        }
+    }
+
+    private static DamagedObjectException damaged(SegmentRef ref, String why) {
+        return new DamagedObjectException("damaged segment " + ref.key() + ": " + why);
+    }
+
+    SegmentRef ref() {
+        return ref;
+    }
+
+    int runs() {
+        return runs;
+    }
+
+    long firstPage(int run) {
+        return entries.getLong(run * ENTRY_BYTES);
+    }
+
+    int payloadOffset(int run) {
+        return entries.getInt(run * ENTRY_BYTES + 8);
+    }
+
+    int payloadBytes(int run) {
+        return entries.getInt(run * ENTRY_BYTES + 12);
+    }
+
+    int crc32c(int run) {
+        return entries.getInt(run * ENTRY_BYTES + 16);
+    }
+
+    byte encoding(int run) {
+        return entries.get(run * ENTRY_BYTES + 20);
+    }
+
+    int pageCount(int run) {
+        return entries.get(run * ENTRY_BYTES + 21);
+    }
+
+    private static long magic(String text) {
+        return ByteBuffer.wrap(text.getBytes(StandardCharsets.US_ASCII))
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .getLong();
+    }
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.store;
+
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.URLDecoder;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.stream.Collectors;
+
+/**
+ * A strict S3 server in the test's process, with scripted faults: GET with ranges, PUT with If-None-Match and CRC32C,
+ * DELETE and ListObjectsV2 of one bucket, conditions under one lock. It refuses what it does not know, and never
+ * verifies signatures, only the access key.
+ */
+final class FakeS3 implements AutoCloseable {
+    static final String BUCKET = "bucket";
+
+    /** What happens to one request. */
+    enum Fault {
+        /** 503 SlowDown, nothing done. */
+        SLOW_DOWN,
+        /** Done, and then the connection is closed without an answer. */
+        CUT_AFTER_COMMIT,
+        /** Closed without doing anything. */
+        CUT_BEFORE,
+        /** 409 ConditionalRequestConflict, nothing done. */
+        CONFLICT,
+        /** Done, and then 500. */
+        ERROR_AFTER_COMMIT,
+        /** Half of the body of a GET, then closed. */
+        CUT_BODY
+    }
+
+    final Map<String, byte[]> objects = new TreeMap<>();
+    private final Queue<Fault> putFaults = new ConcurrentLinkedQueue<>();
+    private final Queue<Fault> getFaults = new ConcurrentLinkedQueue<>();
+    private final HttpServer server;
+    private final ExecutorService threads = Executors.newFixedThreadPool(16);
+    private volatile boolean refusesCredentials;
+
+    static {
+        // Without it each answer waits 40 ms for the client's delayed acknowledgement.
+        System.setProperty("sun.net.httpserver.nodelay", "true");
+    }
+
+    FakeS3() throws IOException {
+        server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 64);
+        server.createContext("/", this::handle);
+        server.setExecutor(threads);
+        server.start();
+    }
+
+    String endpoint() {
+        return "http://127.0.0.1:" + server.getAddress().getPort();
+    }
+
+    void onPuts(Fault... faults) {
+        putFaults.addAll(List.of(faults));
+    }
+
+    void onGets(Fault... faults) {
+        getFaults.addAll(List.of(faults));
+    }
+
+    boolean faultsAreUsedUp() {
+        return putFaults.isEmpty() && getFaults.isEmpty();
+    }
+
+    void refuseCredentials() {
+        refusesCredentials = true;
+    }
+
+    private void handle(HttpExchange exchange) throws IOException {
+        try (exchange) {
+            byte[] body = exchange.getRequestBody().readAllBytes();
+            String path = URLDecoder.decode(exchange.getRequestURI().getRawPath(), StandardCharsets.UTF_8);
+            String authorization = exchange.getRequestHeaders().getFirst("Authorization");
+            if (refusesCredentials || authorization == null) {
+                error(exchange, 403, "InvalidAccessKeyId");
+            } else if (!path.equals("/" + BUCKET) && !path.startsWith("/" + BUCKET + "/")) {
+                error(exchange, 404, "NoSuchBucket");
+            } else {
+                String key = path.length() > BUCKET.length() + 2 ? path.substring(BUCKET.length() + 2) : "";
+                route(exchange, key, body);
+            }
+        }
+    }
+
+    private void route(HttpExchange exchange, String key, byte[] body) throws IOException {
+        switch (exchange.getRequestMethod()) {
+            case "PUT" -> put(exchange, key, body);
+            case "GET" -> {
+                if (key.isEmpty()) {
+                    list(exchange);
+                } else {
+                    get(exchange, key);
+                }
+            }
+            case "DELETE" -> {
+                synchronized (objects) {
+                    objects.remove(key);
+                }
+                exchange.sendResponseHeaders(204, -1);
+            }
+            default -> error(exchange, 501, "NotImplemented");
+        }
+    }
+
+    private void put(HttpExchange exchange, String key, byte[] body) throws IOException {
+        Fault fault = putFaults.poll();
+        if (fault == Fault.CUT_BEFORE) {
+            return;
+        }
+        if (fault == Fault.SLOW_DOWN) {
+            error(exchange, 503, "SlowDown");
+            return;
+        }
+        if (fault == Fault.CONFLICT) {
+            error(exchange, 409, "ConditionalRequestConflict");
+            return;
+        }
+        String crc = exchange.getRequestHeaders().getFirst("x-amz-checksum-crc32c");
+        ByteBuffer computed = ByteBuffer.allocate(4).putInt(0, RunCodec.crc32c(ByteBuffer.wrap(body)));
+        if (!Base64.getEncoder().encodeToString(computed.array()).equals(crc)) {
+            error(exchange, 400, "BadDigest");
+            return;
+        }
+        String condition = exchange.getRequestHeaders().getFirst("If-None-Match");
+        synchronized (objects) {
+            if ("*".equals(condition) && objects.containsKey(key)) {
+                error(exchange, 412, "PreconditionFailed");
+                return;
+            }
+            objects.put(key, body);
+        }
+        if (fault == Fault.ERROR_AFTER_COMMIT) {
+            error(exchange, 500, "InternalError");
+        } else if (fault != Fault.CUT_AFTER_COMMIT) {
+            exchange.getResponseHeaders().set("ETag", "\"etag\"");
+            exchange.sendResponseHeaders(200, -1);
+        }
+    }
+
+    private void get(HttpExchange exchange, String key) throws IOException {
+        Fault fault = getFaults.poll();
+        if (fault == Fault.SLOW_DOWN) {
+            error(exchange, 503, "SlowDown");
+            return;
+        }
+        byte[] object;
+        synchronized (objects) {
+            object = objects.get(key);
+        }
+        if (object == null) {
+            error(exchange, 404, "NoSuchKey");
+            return;
+        }
+        int from = 0;
+        int to = object.length;
+        String range = exchange.getRequestHeaders().getFirst("Range");
+        if (range != null) {
+            String[] parts = range.substring("bytes=".length()).split("-");
+            from = Integer.parseInt(parts[0]);
+            to = Math.min(object.length, Integer.parseInt(parts[1]) + 1);
+            if (from >= object.length) {
+                error(exchange, 416, "InvalidRange");
+                return;
+            }
+            exchange.getResponseHeaders().set("Content-Range", "bytes " + from + "-" + (to - 1) + "/" + object.length);
+        }
+        exchange.sendResponseHeaders(range == null ? 200 : 206, to - from == 0 ? -1 : to - from);
+        int sent = fault == Fault.CUT_BODY ? (to - from) / 2 : to - from;
+        exchange.getResponseBody().write(object, from, sent);
+    }
+
+    private void list(HttpExchange exchange) throws IOException {
+        Map<String, String> query = new HashMap<>();
+        for (String pair : exchange.getRequestURI().getRawQuery().split("&")) {
+            String[] parts = pair.split("=", 2);
+            query.put(parts[0], parts.length < 2 ? "" : URLDecoder.decode(parts[1], StandardCharsets.UTF_8));
+        }
+        int limit = Integer.parseInt(query.getOrDefault("max-keys", "1000"));
+        List<String> keys;
+        synchronized (objects) {
+            keys = objects.keySet().stream()
+                    .filter(k -> k.startsWith(query.getOrDefault("prefix", "")))
+                    .filter(k -> k.compareTo(query.getOrDefault("continuation-token", "")) > 0)
+                    .limit(limit + 1L)
+                    .collect(Collectors.toList());
+        }
+        boolean more = keys.size() > limit;
+        if (more) {
+            keys.remove(limit);
+        }
+        StringBuilder xml = new StringBuilder("<?xml version=\"1.0\"?><ListBucketResult><IsTruncated>")
+                .append(more)
+                .append("</IsTruncated>");
+        if (more) {
+            xml.append("<NextContinuationToken>")
+                    .append(keys.get(keys.size() - 1))
+                    .append("</NextContinuationToken>");
+        }
+        keys.forEach(k -> xml.append("<Contents><Key>").append(k).append("</Key></Contents>"));
+        answer(exchange, 200, xml.append("</ListBucketResult>").toString());
+    }
+
+    private static void error(HttpExchange exchange, int status, String code) throws IOException {
+        answer(
+                exchange,
+                status,
+                "<?xml version=\"1.0\"?><Error><Code>" + code + "</Code><Message>" + code + "</Message></Error>");
+    }
+
+    private static void answer(HttpExchange exchange, int status, String xml) throws IOException {
+        byte[] bytes = xml.getBytes(StandardCharsets.UTF_8);
+        exchange.getResponseHeaders().set("Content-Type", "application/xml");
+        exchange.sendResponseHeaders(status, bytes.length);
+        exchange.getResponseBody().write(bytes);
+    }
+
+    @Override
+    public void close() {
+        server.stop(0);
+        threads.shutdownNow();
+    }
+}

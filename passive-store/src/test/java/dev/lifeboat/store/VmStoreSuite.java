@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.store;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.lifeboat.store.EpochManifest.SegmentRef;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.UUID;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** What every back end must do; one subclass per back end. */
+abstract class VmStoreSuite {
+    /** Small, so that small epochs have several segments. */
+    static final StoreSettings SMALL = new StoreSettings(256 * 1024, 2, 3, 4, 30_000);
+
+    private static final String VM = "vm-1";
+    private static final int PAGES = 256;
+    ObjectStore objects;
+    DefaultVmStore vm;
+
+    abstract ObjectStore open() throws Exception;
+
+    /** Histories of the random test; fewer where a call is slow. */
+    abstract int histories();
+
+    @BeforeEach
+    void openStore() throws Exception {
+        objects = open();
+        vm = new DefaultVmStore(objects, VM, SMALL);
+    }
+
+    @AfterEach
+    void closeStore() {
+        objects.close();
+    }
+
+    @Test
+    void putReplacesAndPutIfAbsentDoesNot() {
+        assertThat(objects.get("a/b")).isEmpty();
+        assertThat(objects.putIfAbsent("a/b", bytes("one"))).isEqualTo(ObjectStore.Put.CREATED);
+        assertThat(objects.putIfAbsent("a/b", bytes("two"))).isEqualTo(ObjectStore.Put.EXISTS);
+        assertThat(objects.get("a/b")).contains(bytes("one"));
+        objects.put("a/b", bytes("three"));
+        assertThat(objects.get("a/b")).contains(bytes("three"));
+        objects.delete("a/b");
+        objects.delete("a/b");
+        assertThat(objects.get("a/b")).isEmpty();
+    }
+
+    @Test
+    void rangesAreReadAndAShortObjectIsNamed() {
+        objects.put("seg/x", bytes("0123456789"));
+        ByteBuffer into = ByteBuffer.allocateDirect(8).position(2);
+        objects.read("seg/x", 3, 4, into);
+        assertThat(into.position()).isEqualTo(6);
+        assertThat(into.flip().position(2)).isEqualTo(bytes("3456"));
+        assertThatThrownBy(() -> objects.read("seg/x", 8, 4, ByteBuffer.allocate(8)))
+                .isInstanceOf(DamagedObjectException.class)
+                .hasMessageContaining("seg/x")
+                .hasMessageContaining("truncated");
+        assertThatThrownBy(() -> objects.read("seg/y", 0, 4, ByteBuffer.allocate(8)))
+                .isInstanceOf(DamagedObjectException.class)
+                .hasMessageContaining("seg/y")
+                .hasMessageContaining("missing");
+    }
+
+    @Test
+    void listsAreSortedFilteredAndLimited() {
+        for (String key : List.of("l/c", "l/a", "l/b/x", "l/a-b", "m/a")) {
+            objects.put(key, bytes(key));
+        }
+        assertThat(objects.list("l/", 10)).containsExactly("l/a", "l/a-b", "l/b/x", "l/c");
+        assertThat(objects.list("l/a", 10)).containsExactly("l/a", "l/a-b");
+        assertThat(objects.list("l/", 2)).containsExactly("l/a", "l/a-b");
+        assertThat(objects.list("n/", 10)).isEmpty();
+    }
+
+    @Test
+    void keysThatLeaveTheStoreAreRefused() {
+        for (String key : List.of("../x", "a/../../x", "/x", "a//b", "a b", "", "./x")) {
+            assertThatThrownBy(() -> objects.put(key, bytes("x"))).isInstanceOf(IllegalArgumentException.class);
+        }
+    }
+
+    @Test
+    void anEpochRestoresBitForBit() {
+        ModelVm model = new ModelVm(PAGES);
+        model.write(new Random(1), 500);
+        try (EpochWriter writer = vm.writer(claim(1), PAGES)) {
+            model.append(writer);
+            assertThat(writer.bytesInEpoch()).isPositive();
+            EpochManifest first = model.commit(writer);
+            assertThat(first.epoch()).isEqualTo(1);
+            assertThat(first.parentEpoch()).isZero();
+            assertThat(first.segments()).hasSizeGreaterThan(1);
+            assertThat(writer.bytesInEpoch()).isZero();
+            model.write(new Random(2), 20);
+            model.append(writer);
+            EpochManifest second = model.commit(writer);
+            assertThat(second.parentEpoch()).isEqualTo(1);
+        }
+        EpochManifest newest = vm.newestWhole().orElseThrow();
+        assertThat(newest.epoch()).isEqualTo(2);
+        assertThat(newest.state()).containsExactly(1, 2, 3);
+        assertThat(ModelVm.restore(vm, newest)).isEqualTo(model.memory);
+    }
+
+    @Test
+    void anEmptyStoreHasNoEpochAndNoOwner() {
+        assertThat(vm.newestWhole()).isEmpty();
+        assertThat(vm.epoch(1)).isEmpty();
+        assertThat(vm.owners().newest()).isEmpty();
+    }
+
+    @Test
+    void pagesThatBecomeZeroAreNotBroughtBackByOlderSegments() {
+        ModelVm model = new ModelVm(PAGES);
+        model.write(new Random(3), 400);
+        try (EpochWriter writer = vm.writer(claim(1), PAGES)) {
+            model.append(writer);
+            model.commit(writer);
+            Arrays.fill(model.memory, 0, 100 * ModelVm.PAGE, (byte) 0);
+            model.dirty.set(0, 100);
+            model.append(writer);
+            assertThat(ModelVm.restore(vm, model.commit(writer))).isEqualTo(model.memory);
+        }
+    }
+
+    @Test
+    void segmentsWithoutLivePagesAreDroppedAndDeleted() throws Exception {
+        ModelVm model = new ModelVm(PAGES);
+        Random random = new Random(4);
+        EpochManifest last = null;
+        try (EpochWriter writer = vm.writer(claim(1), PAGES)) {
+            for (int epoch = 0; epoch < 20; epoch++) {
+                model.write(random, 10);
+                model.dirty.set(0, PAGES); // all of memory, every time
+                model.append(writer);
+                last = model.commit(writer);
+            }
+        }
+        // The newest epoch, the one before it, and nothing older: death is noticed one epoch later.
+        assertThat(last.segments().size()).isLessThanOrEqualTo(2 * 8);
+        assertThat(objects.list("vm/" + VM + "/epoch/", 100)).hasSize(SMALL.keepEpochs());
+        assertThat(objects.list("vm/" + VM + "/seg/", 1000)).hasSizeLessThanOrEqualTo(5 * 8);
+        assertThat(ModelVm.restore(vm, vm.newestWhole().orElseThrow())).isEqualTo(model.memory);
+    }
+
+    @Test
+    void aThousandRacesForATermHaveOneWinnerEach() throws Exception {
+        int racers = 4;
+        ExecutorService threads = Executors.newFixedThreadPool(racers);
+        try {
+            for (long term = 1; term <= 1_000; term++) {
+                List<Callable<Boolean>> claims = new ArrayList<>();
+                for (int racer = 0; racer < racers; racer++) {
+                    OwnerRecord record = record(term);
+                    claims.add(() -> vm.owners().claim(record).equals(record));
+                }
+                int winners = 0;
+                for (Future<Boolean> claim : threads.invokeAll(claims)) {
+                    winners += claim.get() ? 1 : 0;
+                }
+                assertThat(winners).as("term %d", term).isEqualTo(1);
+            }
+        } finally {
+            threads.shutdownNow();
+        }
+        assertThat(vm.owners().newest().orElseThrow().term()).isEqualTo(1_000);
+    }
+
+    @Test
+    void aWriterWhoseTermIsOverIsFenced() {
+        ModelVm model = new ModelVm(PAGES);
+        try (EpochWriter old = vm.writer(claim(1), PAGES)) {
+            model.append(old);
+            model.commit(old);
+            OwnerRecord newer = claim(2);
+            model.write(new Random(5), 10);
+            model.append(old);
+            assertThatThrownBy(() -> model.commit(old))
+                    .isInstanceOf(FencedException.class)
+                    .hasMessageContaining(newer.host())
+                    .hasMessageContaining("term 2");
+        }
+        assertThat(vm.newestWhole().orElseThrow().epoch()).isEqualTo(1);
+    }
+
+    @Test
+    void ofTwoWritersThatNeverSawEachOthersRecordOneIsFenced() {
+        // The first check passes for both; the manifest's key decides.
+        OwnerRecord low = record(7);
+        OwnerRecord high = record(8);
+        ModelVm one = new ModelVm(PAGES);
+        ModelVm two = new ModelVm(PAGES);
+        one.write(new Random(6), 50);
+        two.write(new Random(7), 50);
+        try (EpochWriter lower = vm.writer(low, PAGES);
+                EpochWriter higher = vm.writer(high, PAGES)) {
+            one.append(lower);
+            two.append(higher);
+            two.commit(higher);
+            assertThatThrownBy(() -> one.commit(lower)).isInstanceOf(FencedException.class);
+        }
+        assertThat(ModelVm.restore(vm, vm.newestWhole().orElseThrow())).isEqualTo(two.memory);
+    }
+
+    @Test
+    void theLastLateManifestOfAFormerOwnerDoesNotFenceTheNewOne() {
+        ModelVm one = new ModelVm(PAGES);
+        ModelVm two = new ModelVm(PAGES);
+        one.write(new Random(8), 50);
+        two.write(new Random(9), 50);
+        try (EpochWriter lower = vm.writer(record(7), PAGES);
+                EpochWriter higher = vm.writer(record(8), PAGES)) {
+            one.append(lower);
+            one.commit(lower);
+            two.append(higher);
+            assertThat(two.commit(higher).epoch()).isEqualTo(2);
+        }
+        assertThat(ModelVm.restore(vm, vm.newestWhole().orElseThrow())).isEqualTo(two.memory);
+    }
+
+    @Test
+    void damageInAnyRegionOfASegmentNeverGivesAWrongPage() {
+        ModelVm model = new ModelVm(PAGES);
+        model.write(new Random(10), 100);
+        byte[] before;
+        EpochManifest newest;
+        try (EpochWriter writer = vm.writer(claim(1), PAGES)) {
+            model.append(writer);
+            model.commit(writer);
+            before = model.memory.clone();
+            model.write(new Random(11), 60);
+            model.append(writer);
+            newest = model.commit(writer);
+        }
+        SegmentRef last = newest.segments().get(newest.segments().size() - 1);
+        byte[] good = objects.get(last.key()).orElseThrow().array();
+        Random random = new Random(12);
+        int fellBack = 0;
+        for (int i = 0; i < 60; i++) {
+            byte[] bad = good.clone();
+            int length = bad.length;
+            if (i % 4 == 0) {
+                length = random.nextInt(length);
+            } else {
+                int from = i % 4 == 1 ? 0 : i % 4 == 2 ? length - 300 : length / 2;
+                bad[from + random.nextInt(Math.min(300, length - from))] ^= (byte) (1 << random.nextInt(8));
+            }
+            objects.put(last.key(), ByteBuffer.wrap(bad, 0, length));
+            EpochManifest whole = vm.newestWhole().orElseThrow();
+            try {
+                byte[] restored = ModelVm.restore(vm, whole);
+                assertThat(restored).isEqualTo(whole.epoch() == 2 ? model.memory : before);
+            } catch (DamagedObjectException e) {
+                assertThat(e).hasMessageContaining(last.key());
+            }
+            fellBack += whole.epoch() == 1 ? 1 : 0;
+        }
+        assertThat(fellBack).isGreaterThan(10);
+        objects.delete(last.key());
+        assertThat(vm.newestWhole().orElseThrow().epoch()).isEqualTo(1);
+        assertThatThrownBy(() -> vm.restore(newest, (first, count, content) -> {}))
+                .isInstanceOf(DamagedObjectException.class)
+                .hasMessageContaining(last.key());
+    }
+
+    @Test
+    void aDamagedManifestFallsBackAndForeignObjectsAreIgnored() {
+        ModelVm model = new ModelVm(PAGES);
+        try (EpochWriter writer = vm.writer(claim(1), PAGES)) {
+            model.append(writer);
+            model.commit(writer);
+            model.write(new Random(13), 5);
+            model.append(writer);
+            model.commit(writer);
+        }
+        objects.put("vm/" + VM + "/epoch/000-not-ours", bytes("hello"));
+        objects.put("vm/" + VM + "/owner/zzz", bytes("hello"));
+        assertThat(vm.newestWhole().orElseThrow().epoch()).isEqualTo(2);
+        assertThat(vm.owners().newest().orElseThrow().term()).isEqualTo(1);
+        String key = new Keys(VM).epoch(2);
+        byte[] manifest = objects.get(key).orElseThrow().array();
+        for (int at = 0; at < manifest.length; at += 7) {
+            byte[] bad = manifest.clone();
+            bad[at] ^= 0x10;
+            objects.put(key, ByteBuffer.wrap(bad));
+            assertThat(vm.newestWhole().orElseThrow().epoch()).as("byte %d", at).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void aNewerFormatIsRefusedInWordsAndNotTakenForDamage() {
+        EpochManifest newer = new EpochManifest(2, VM, 1, 1, "n", 0, PAGES, List.of(), "{}", new byte[0], 1);
+        objects.put(new Keys(VM).epoch(1), Records.bytes(newer));
+        assertThatThrownBy(vm::newestWhole)
+                .isInstanceOf(StoreException.class)
+                .hasMessageContaining("format version 2")
+                .hasMessageContaining("newer");
+    }
+
+    @Test
+    void aVmOfAnotherSizeUnderTheSameIdIsRefused() {
+        ModelVm model = new ModelVm(PAGES);
+        OwnerRecord owner = claim(1);
+        try (EpochWriter writer = vm.writer(owner, PAGES)) {
+            model.append(writer);
+            model.commit(writer);
+        }
+        assertThatThrownBy(() -> vm.writer(owner, PAGES * 2))
+                .isInstanceOf(StoreException.class)
+                .hasMessageContaining("another id");
+    }
+
+    @Test
+    void anyHistoryOfWritesEpochsAbandonsAndCrashesRestoresTheLastCommittedEpoch() {
+        for (int history = 0; history < histories(); history++) {
+            long seed = 1_000_000L + history;
+            try {
+                runHistory("h-" + history, new Random(seed));
+            } catch (AssertionError | RuntimeException e) {
+                throw new AssertionError("history with seed " + seed + ": " + e.getMessage(), e);
+            }
+        }
+    }
+
+    private void runHistory(String id, Random random) {
+        int pages = 1 + random.nextInt(96);
+        DefaultVmStore store = new DefaultVmStore(objects, id, SMALL);
+        ModelVm model = new ModelVm(pages);
+        byte[] committed = null;
+        long term = 1;
+        EpochWriter writer = store.writer(claim(store, id, term), pages);
+        try {
+            for (int step = 2 + random.nextInt(10); step > 0; step--) {
+                model.write(random, random.nextInt(40));
+                model.append(writer);
+                switch (random.nextInt(6)) {
+                    case 0 -> writer.abandon();
+                    case 1 -> {
+                        // A crash: the writer goes; memory is that of the last epoch, on another host.
+                        writer.close();
+                        writer = store.writer(claim(store, id, ++term), pages);
+                        System.arraycopy(
+                                committed == null ? new byte[pages * ModelVm.PAGE] : committed,
+                                0,
+                                model.memory,
+                                0,
+                                model.memory.length);
+                        model.dirty.clear();
+                        if (committed == null) {
+                            model.dirty.set(0, pages);
+                        }
+                    }
+                    default -> {
+                        if (random.nextBoolean()) {
+                            // A live pass before the cut: the same pages twice in one epoch, with other content.
+                            model.write(random, random.nextInt(10));
+                            model.append(writer);
+                        }
+                        model.commit(writer);
+                        committed = model.memory.clone();
+                    }
+                }
+                Optional<EpochManifest> newest = store.newestWhole();
+                assertThat(newest.isPresent()).isEqualTo(committed != null);
+                if (committed != null && random.nextInt(3) == 0) {
+                    assertThat(ModelVm.restore(store, newest.orElseThrow())).isEqualTo(committed);
+                }
+            }
+        } finally {
+            writer.close();
+        }
+        if (committed != null) {
+            assertThat(ModelVm.restore(store, store.newestWhole().orElseThrow()))
+                    .isEqualTo(committed);
+        }
+    }
+
+    OwnerRecord claim(long term) {
+        return claim(vm, VM, term);
+    }
+
+    private static OwnerRecord claim(VmStore store, String id, long term) {
+        OwnerRecord record = record(id, term);
+        assertThat(store.owners().claim(record)).isEqualTo(record);
+        return record;
+    }
+
+    static OwnerRecord record(long term) {
+        return record(VM, term);
+    }
+
+    private static OwnerRecord record(String id, long term) {
+        return new OwnerRecord(
+                OwnerRecord.VERSION, id, term, "host-" + term, UUID.randomUUID().toString(), 1);
+    }
+
+    static ByteBuffer bytes(String text) {
+        return ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
+    }
+}
