@@ -12,7 +12,6 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.Optional;
-import software.amazon.awssdk.awscore.AwsRequestOverrideConfiguration;
 import software.amazon.awssdk.awscore.retry.AwsRetryStrategy;
 import software.amazon.awssdk.core.ResponseInputStream;
 import software.amazon.awssdk.core.checksums.RequestChecksumCalculation;
@@ -44,24 +43,32 @@ import software.amazon.awssdk.services.s3.model.S3Object;
  * {@link PutOnce}.
  */
 final class S3ObjectStore implements ObjectStore {
-    /** Small calls: three tries of 5 s at most, and the pauses between them, stay below this. */
-    private static final Duration SMALL_CALL = Duration.ofSeconds(15);
+    /**
+     * Silence ends a small call: four tries of this, and the pauses between them, stay below 20 s. Time spent by our
+     * own processor does not count (the first call loads a thousand classes, slowly on an emulated host).
+     */
+    private static final Duration SMALL_SILENCE = Duration.ofMillis(4500);
 
-    private static final Duration SMALL_ATTEMPT = Duration.ofSeconds(5);
-    /** Calls that carry up to 8 MiB: a slow link of 2 Mbit/s still gets through. */
-    private static final Duration LARGE_CALL = Duration.ofSeconds(120);
+    /** Behind the 8 MiB of a segment a slow server may have to write them before it answers. */
+    private static final Duration LARGE_SILENCE = Duration.ofSeconds(30);
+    /** The last resort, for an answer that trickles. */
+    private static final Duration ATTEMPT = Duration.ofSeconds(50);
 
-    private static final Duration LARGE_ATTEMPT = Duration.ofSeconds(50);
+    private static final Duration CALL = Duration.ofSeconds(120);
     private static final int LARGE_BYTES = 256 * 1024;
     private static final int LIST_PAGE = 1000;
 
     private final S3Client client;
+    /** The same with patience, for calls that carry much. */
+    private final S3Client bulk;
+
     private final String bucket;
     private final String prefix;
     private final String description;
 
-    private S3ObjectStore(S3Client client, String bucket, String prefix, String description) {
+    private S3ObjectStore(S3Client client, S3Client bulk, String bucket, String prefix, String description) {
         this.client = client;
+        this.bulk = bulk;
         this.bucket = bucket;
         this.prefix = prefix;
         this.description = description;
@@ -83,22 +90,28 @@ final class S3ObjectStore implements ObjectStore {
             prefix = Keys.check(prefix) + "/";
         }
         String description = url + endpoint.map(e -> " at " + e).orElse("");
-        return new S3ObjectStore(client(endpoint, region), bucket, prefix, description);
+        S3Client client = client(endpoint, region, SMALL_SILENCE);
+        try {
+            return new S3ObjectStore(client, client(endpoint, region, LARGE_SILENCE), bucket, prefix, description);
+        } catch (StoreException e) {
+            client.close();
+            throw e;
+        }
     }
 
-    private static S3Client client(Optional<String> endpoint, Optional<String> region) {
+    private static S3Client client(Optional<String> endpoint, Optional<String> region, Duration silence) {
         S3ClientBuilder builder = S3Client.builder()
                 .httpClientBuilder(UrlConnectionHttpClient.builder()
                         .connectionTimeout(Duration.ofSeconds(3))
-                        .socketTimeout(Duration.ofSeconds(20)))
+                        .socketTimeout(silence))
                 .requestChecksumCalculation(RequestChecksumCalculation.WHEN_REQUIRED)
                 .responseChecksumValidation(ResponseChecksumValidation.WHEN_REQUIRED)
                 .serviceConfiguration(S3Configuration.builder()
                         .pathStyleAccessEnabled(endpoint.isPresent())
                         .chunkedEncodingEnabled(false)
                         .build())
-                .overrideConfiguration(o -> o.apiCallTimeout(SMALL_CALL)
-                        .apiCallAttemptTimeout(SMALL_ATTEMPT)
+                .overrideConfiguration(o -> o.apiCallTimeout(CALL)
+                        .apiCallAttemptTimeout(ATTEMPT)
                         .retryStrategy(AwsRetryStrategy.standardRetryStrategy().toBuilder()
                                 .maxAttempts(4)
                                 .backoffStrategy(
@@ -134,7 +147,7 @@ final class S3ObjectStore implements ObjectStore {
     @Override
     public void put(String key, ByteBuffer content) {
         try {
-            client.putObject(putRequest(key, content).build(), body(content));
+            clientFor(content.remaining()).putObject(putRequest(key, content).build(), body(content));
         } catch (SdkException e) {
             throw failure("cannot write " + key, e);
         }
@@ -143,7 +156,8 @@ final class S3ObjectStore implements ObjectStore {
     @Override
     public Put putIfAbsent(String key, ByteBuffer content) {
         try {
-            client.putObject(putRequest(key, content).ifNoneMatch("*").build(), body(content));
+            clientFor(content.remaining())
+                    .putObject(putRequest(key, content).ifNoneMatch("*").build(), body(content));
             return Put.CREATED;
         } catch (S3Exception e) {
             if (e.statusCode() == 412) {
@@ -161,8 +175,7 @@ final class S3ObjectStore implements ObjectStore {
                 .bucket(bucket)
                 .key(name(key))
                 .contentLength((long) content.remaining())
-                .checksumCRC32C(Base64.getEncoder().encodeToString(crc.array()))
-                .overrideConfiguration(limits(content.remaining()));
+                .checksumCRC32C(Base64.getEncoder().encodeToString(crc.array()));
     }
 
     /** Streams from the buffer where it is; each of the SDK's tries begins anew. */
@@ -203,15 +216,13 @@ final class S3ObjectStore implements ObjectStore {
     public void read(String key, long offset, int length, ByteBuffer into) {
         int start = into.position();
         try {
-            client.getObject(
-                    r -> r.bucket(bucket)
-                            .key(name(key))
-                            .range("bytes=" + offset + "-" + (offset + length - 1))
-                            .overrideConfiguration(limits(length)),
-                    (response, in) -> {
-                        readExactly(key, in, length, into.position(start));
-                        return response;
-                    });
+            clientFor(length)
+                    .getObject(
+                            r -> r.bucket(bucket).key(name(key)).range("bytes=" + offset + "-" + (offset + length - 1)),
+                            (response, in) -> {
+                                readExactly(key, in, length, into.position(start));
+                                return response;
+                            });
         } catch (S3Exception e) {
             if (isMissingKey(e)) {
                 throw new DamagedObjectException("object " + key + " is missing in " + describe(), e);
@@ -286,18 +297,15 @@ final class S3ObjectStore implements ObjectStore {
     @Override
     public void close() {
         client.close();
+        bulk.close();
     }
 
     private String name(String key) {
         return prefix + Keys.check(key);
     }
 
-    private static AwsRequestOverrideConfiguration limits(int bytes) {
-        boolean large = bytes > LARGE_BYTES;
-        return AwsRequestOverrideConfiguration.builder()
-                .apiCallTimeout(large ? LARGE_CALL : SMALL_CALL)
-                .apiCallAttemptTimeout(large ? LARGE_ATTEMPT : SMALL_ATTEMPT)
-                .build();
+    private S3Client clientFor(int bytes) {
+        return bytes > LARGE_BYTES ? bulk : client;
     }
 
     private static boolean isMissingKey(S3Exception e) {
