@@ -5,7 +5,7 @@ package dev.lifeboat.stream.evacuation;
 public enum SourceState {
     /** No evacuation; the VM runs here and is streamed. */
     RUNNING,
-    /** Connected; rounds of dirty pages go to the target while the guest runs. */
+    /** Connects; rounds of dirty pages go to the target while the guest runs. */
     EVACUATING,
     /** The guest is paused; the last pages and the state go out. */
     PAUSED,

@@ -5,6 +5,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.ByteToMessageDecoder;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import java.util.zip.CRC32C;
 
 /**
@@ -13,15 +14,22 @@ import java.util.zip.CRC32C;
  */
 final class FrameDecoder extends ByteToMessageDecoder {
     private final FrameReceiver receiver;
+    private final BooleanSupplier deaf;
     private final CRC32C crc = new CRC32C();
     private boolean greeted;
 
-    FrameDecoder(FrameReceiver receiver) {
+    /** @param deaf true from the moment when what arrives does not matter any more */
+    FrameDecoder(FrameReceiver receiver, BooleanSupplier deaf) {
         this.receiver = receiver;
+        this.deaf = deaf;
     }
 
     @Override
     protected void decode(ChannelHandlerContext context, ByteBuf in, List<Object> out) {
+        if (deaf.getAsBoolean()) {
+            in.skipBytes(in.readableBytes());
+            return;
+        }
         if (in.readableBytes() < Wire.HEADER_BYTES) {
             return;
         }

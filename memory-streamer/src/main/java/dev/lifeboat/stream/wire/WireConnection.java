@@ -4,7 +4,6 @@ package dev.lifeboat.stream.wire;
 import dev.lifeboat.stream.RunSink;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.codec.DecoderException;
@@ -35,6 +34,7 @@ public final class WireConnection implements AutoCloseable {
     private final AtomicLong bytesSent = new AtomicLong();
     private final Object writability = new Object();
     private volatile WireException closedBy;
+    private volatile boolean aborting;
 
     WireConnection(Channel channel, WireLimits limits) {
         this.channel = channel;
@@ -53,13 +53,23 @@ public final class WireConnection implements AutoCloseable {
         write(frame);
     }
 
-    /** Says why, then closes; for the way out only. */
+    /**
+     * Says why, for the way out only; idempotent. What still arrives is thrown away, and the peer, having read why,
+     * closes: a close from this side with unread bytes would reset the connection and lose the message.
+     */
     public void abort(String reason) {
+        if (aborting) {
+            return;
+        }
+        aborting = true;
         ByteBuf frame = channel.alloc().directBuffer(256);
         new FrameEncoder().message(new Message.Abort(reason), frame);
-        channel.writeAndFlush(frame).addListener(ChannelFutureListener.CLOSE);
-        // A peer that reads nothing must not keep the connection open.
+        channel.writeAndFlush(frame, channel.voidPromise());
         channel.eventLoop().schedule(() -> channel.close(), limits.silenceMs(), TimeUnit.MILLISECONDS);
+    }
+
+    boolean isAborting() {
+        return aborting;
     }
 
     private void write(ByteBuf frame) {

@@ -157,7 +157,7 @@ public final class WireTransport implements AutoCloseable {
         channel.pipeline()
                 .addLast(new IdleStateHandler(
                         limits.silenceMs(), limits.silenceMs() / HEARTBEATS_PER_SILENCE, 0, TimeUnit.MILLISECONDS))
-                .addLast(new FrameDecoder(receiver))
+                .addLast(new FrameDecoder(receiver, connection::isAborting))
                 .addLast(connection.new Endpoint(receiver));
         return connection;
     }

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.stream;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.lifeboat.store.EpochManifest;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class StreamerTest {
+    private static final Duration LIMIT = Duration.ofSeconds(20);
+    private static final StreamerConfig FAST = StreamerConfig.defaults().withEpochIntervalMs(20);
+    private static final StreamerListener NOBODY = message -> {};
+
+    private final MemoryStore store = new MemoryStore();
+
+    private Streamer streamer(StreamerConfig config, FakeVm vm, StreamerListener listener) {
+        return new Streamer(config, vm, store, store.own("a", 1), Baseline.nothing(), "{}", listener);
+    }
+
+    private void assertRestoresWhole(EpochManifest manifest) {
+        try (GuestMemory memory = store.restored(manifest);
+                FakeVm restored = new FakeVm(memory, manifest.state())) {
+            assertThat(restored.findDamage()).isEmpty();
+        }
+    }
+
+    @Test
+    void everyEpochRestoresToTheMemoryThatTheGuestHadAtItsCut() {
+        try (GuestMemory memory = new GuestMemory(16 << 20);
+                FakeVm vm = new FakeVm(memory, 2_000, 1, 0);
+                Streamer streamer = streamer(FAST, vm, NOBODY)) {
+            vm.resume();
+            streamer.start();
+            long last = 0;
+            for (int i = 0; i < 10; i++) {
+                last = streamer.forceEpoch(LIMIT);
+            }
+            vm.pause();
+            assertThat(vm.findDamage()).isEmpty();
+            assertThat(vm.writes()).isGreaterThan(0);
+            for (long epoch = 1; epoch <= last; epoch++) {
+                assertRestoresWhole(store.epoch(epoch).orElseThrow());
+            }
+            assertThat(streamer.stats().epochs()).isGreaterThanOrEqualTo(10);
+            assertThat(streamer.stats().pauseMsMax()).isPositive();
+        }
+    }
+
+    @Test
+    void aFullArenaIsStreamedWhileTheGuestWaitsAndIsReported() {
+        StreamerConfig tiny = new StreamerConfig(20, 0, 0, 16 * 4096, 2, 8, 10, 100);
+        try (GuestMemory memory = new GuestMemory(16 << 20);
+                FakeVm vm = new FakeVm(memory, 2_000, 2, 0);
+                Streamer streamer = streamer(tiny, vm, NOBODY)) {
+            vm.resume();
+            awaitWrites(vm, 500);
+            streamer.start();
+            long epoch = streamer.forceEpoch(LIMIT);
+            assertThat(streamer.stats().synchronousPages()).isPositive();
+            assertRestoresWhole(store.epoch(epoch).orElseThrow());
+        }
+    }
+
+    @Test
+    void memoryThatWasNeverTouchedIsNeitherSentNorAllocated() {
+        try (GuestMemory memory = new GuestMemory(1L << 30);
+                FakeVm vm = new FakeVm(memory, 100, 3, 100_000);
+                Streamer streamer = streamer(FAST, vm, NOBODY)) {
+            vm.resume();
+            awaitWrites(vm, 50);
+            streamer.start();
+            long epoch = streamer.forceEpoch(LIMIT);
+            assertThat(store.pagesOf(1)).hasSizeLessThan(200);
+            assertThat(DataPages.of(memory).count()).isLessThan(200);
+            assertRestoresWhole(store.epoch(epoch).orElseThrow());
+        }
+    }
+
+    @Test
+    void anUnknownBaselineReplacesWhatOldEpochsHoldOfPagesThatAreZeroNow() {
+        long oldEpoch;
+        try (GuestMemory memory = new GuestMemory(4 << 20);
+                FakeVm vm = new FakeVm(memory, 800, 4, 0);
+                Streamer streamer = streamer(FAST, vm, NOBODY)) {
+            vm.resume();
+            awaitWrites(vm, 2_000);
+            streamer.start();
+            oldEpoch = streamer.forceEpoch(LIMIT);
+        }
+        try (GuestMemory memory = new GuestMemory(4 << 20);
+                FakeVm vm = new FakeVm(memory, 800, 5, 1_000_000);
+                Streamer streamer =
+                        new Streamer(FAST, vm, store, store.own("b", 2), Baseline.unknown(), "{}", NOBODY)) {
+            vm.resume();
+            streamer.start();
+            long epoch = streamer.forceEpoch(LIMIT);
+            assertThat(epoch).isGreaterThan(oldEpoch);
+            assertRestoresWhole(store.epoch(epoch).orElseThrow());
+            assertThat(DataPages.of(memory).count()).isLessThan(500);
+        }
+    }
+
+    @Test
+    void aStoreThatFailsNeverStopsTheGuestAndItsPagesAreSentAgain() throws Exception {
+        StreamerConfig config = new StreamerConfig(20, 4, 16, 1 << 20, 1, 16, 5, 20);
+        CompletableFuture<RuntimeException> told = new CompletableFuture<>();
+        StreamerListener listener = new StreamerListener() {
+            @Override
+            public void fenced(String message) {}
+
+            @Override
+            public void epochFailed(RuntimeException cause) {
+                told.complete(cause);
+            }
+        };
+        try (GuestMemory memory = new GuestMemory(16 << 20);
+                FakeVm vm = new FakeVm(memory, 2_000, 6, 10_000);
+                Streamer streamer = streamer(config, vm, listener)) {
+            vm.resume();
+            streamer.start();
+            streamer.forceEpoch(LIMIT);
+            store.failing = true;
+            assertThat(told.get(10, TimeUnit.SECONDS)).hasMessageContaining("not reachable");
+            long writes = vm.writes();
+            awaitWrites(vm, writes + 200);
+            assertThat(vm.isRunning()).isTrue();
+            assertThatThrownBy(() -> streamer.forceEpoch(LIMIT))
+                    .isInstanceOf(StreamException.class)
+                    .hasMessageContaining("not reachable");
+            store.failing = false;
+            long epoch = streamer.forceEpoch(LIMIT);
+            assertRestoresWhole(store.epoch(epoch).orElseThrow());
+            assertThat(streamer.stats().failures()).isPositive();
+            assertThat(streamer.stats().lastError()).isEmpty();
+        }
+    }
+
+    @Test
+    void aFencedStreamerStopsAndTellsSo() throws Exception {
+        CompletableFuture<String> fenced = new CompletableFuture<>();
+        try (GuestMemory memory = new GuestMemory(4 << 20);
+                FakeVm vm = new FakeVm(memory, 100, 7, 100_000);
+                Streamer streamer = streamer(FAST, vm, fenced::complete)) {
+            vm.resume();
+            streamer.start();
+            long last = streamer.forceEpoch(LIMIT);
+            store.own("b", 2);
+            assertThat(fenced.get(10, TimeUnit.SECONDS)).contains("term 2");
+            long after = store.newestWhole().orElseThrow().epoch();
+            assertThat(after).isGreaterThanOrEqualTo(last);
+            assertThatThrownBy(() -> streamer.forceEpoch(Duration.ofMillis(200)))
+                    .isInstanceOf(StreamException.class);
+            assertThat(store.newestWhole().orElseThrow().epoch()).isEqualTo(after);
+        }
+    }
+
+    static void awaitWrites(FakeVm vm, long writes) {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        while (vm.writes() < writes) {
+            assertThat(System.nanoTime()).as("the guest writes").isLessThan(end);
+            Thread.onSpinWait();
+        }
+    }
+}

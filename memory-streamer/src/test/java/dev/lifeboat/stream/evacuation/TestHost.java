@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.stream.evacuation;
+
+import dev.lifeboat.store.OwnerRecord;
+import dev.lifeboat.stream.Baseline;
+import dev.lifeboat.stream.FakeVm;
+import dev.lifeboat.stream.FrameInjector;
+import dev.lifeboat.stream.GuestMemory;
+import dev.lifeboat.stream.HeldFrames;
+import dev.lifeboat.stream.LiveVm;
+import dev.lifeboat.stream.MemoryStore;
+import dev.lifeboat.stream.Streamer;
+import dev.lifeboat.stream.StreamerConfig;
+import dev.lifeboat.stream.wire.HelloInfo;
+import dev.lifeboat.stream.wire.WireLimits;
+import dev.lifeboat.stream.wire.WireSecurity;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+
+/** One host with a fake VM on it, or waiting for one: what a vmm process is in the product. */
+final class TestHost implements AutoCloseable {
+    static final long MEMORY_BYTES = 16 << 20;
+    static final int PAGES = 2_000;
+    static final EvacuationConfig CONFIG = new EvacuationConfig(
+            new WireLimits(3_000, 1_000),
+            5_000,
+            2_000,
+            10_000,
+            20_000,
+            5_000,
+            3_000,
+            5_000,
+            2,
+            1,
+            10,
+            50,
+            50,
+            1_000,
+            MemoryCheck.AFTER_SWITCH);
+
+    /** Stands for the death of a process: unlike an exception nobody handles it. */
+    static final class Killed extends Error {
+        private static final long serialVersionUID = 1L;
+
+        Killed() {
+            super("killed", null, false, false);
+        }
+    }
+
+    final String name;
+    final MemoryStore store;
+    final WireSecurity security;
+    GuestMemory memory;
+    FakeVm vm;
+    Streamer streamer;
+    EvacuationTarget target;
+    EvacuationConfig config = CONFIG;
+    boolean discarded;
+    Consumer<SourceState> onSourceState = state -> {};
+    Consumer<TargetState> onTargetState = state -> {};
+    Optional<HeldFrames> heldFrames = Optional.empty();
+    Optional<FrameInjector> injector = Optional.empty();
+    EvacuationSource source;
+
+    TestHost(String name, MemoryStore store, WireSecurity security) {
+        this.name = name;
+        this.store = store;
+        this.security = security;
+    }
+
+    /** Boots a VM here in term 1 and streams it. */
+    TestHost boot(long seed, long pauseBetweenWritesNs) {
+        memory = new GuestMemory(MEMORY_BYTES);
+        vm = new FakeVm(memory, PAGES, seed, pauseBetweenWritesNs);
+        stream(store.own(name, 1), Baseline.nothing());
+        vm.resume();
+        return this;
+    }
+
+    private void stream(OwnerRecord owner, Baseline baseline) {
+        StreamerConfig fast = new StreamerConfig(30, 4, 64, 1 << 20, 1, 16, 10, 50);
+        streamer = new Streamer(fast, vm, store, owner, baseline, "{}", message -> {});
+        streamer.start();
+        source = new EvacuationSource(config, security, vm, streamer, name, "cpu", heldFrames, this::sourceState);
+    }
+
+    private void sourceState(SourceState state) {
+        onSourceState.accept(state);
+    }
+
+    InetSocketAddress listen() {
+        target = new EvacuationTarget(
+                config,
+                security,
+                new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),
+                store,
+                new Incoming(),
+                injector,
+                name,
+                state -> onTargetState.accept(state));
+        return new InetSocketAddress(InetAddress.getLoopbackAddress(), target.port());
+    }
+
+    EvacuationReport evacuateTo(TestHost other) {
+        return evacuateTo(other.listen(), other.name);
+    }
+
+    EvacuationReport evacuateTo(InetSocketAddress address, String otherName) {
+        return source.evacuate(new EvacuationRequest(address, otherName, Long.MAX_VALUE));
+    }
+
+    /** Waits for the VM that is on its way here, and streams it. */
+    Arrival arrived() throws Exception {
+        Arrival arrival = target.arrival().get(20, TimeUnit.SECONDS);
+        vm = (FakeVm) arrival.vm();
+        stream(arrival.owner(), arrival.baseline());
+        return arrival;
+    }
+
+    boolean runs() {
+        return vm != null && vm.isRunning();
+    }
+
+    private final class Incoming implements IncomingVm {
+        @Override
+        public void checkCompatible(HelloInfo hello) {
+            if (!hello.cpuCompatibilityKey().equals("cpu")) {
+                throw new IllegalStateException("the processor lacks avx512f");
+            }
+        }
+
+        @Override
+        public GuestMemory memory() {
+            if (memory == null) {
+                memory = new GuestMemory(MEMORY_BYTES);
+            }
+            return memory;
+        }
+
+        @Override
+        public LiveVm build(byte[] state) {
+            vm = new FakeVm(memory, state);
+            return vm;
+        }
+
+        @Override
+        public void resume() {
+            vm.resume();
+        }
+
+        @Override
+        public void discard() {
+            discarded = true;
+            if (vm != null) {
+                vm.close();
+                vm = null;
+            }
+            if (memory != null) {
+                memory.close();
+                memory = null;
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        if (streamer != null) {
+            streamer.close();
+        }
+        if (vm != null) {
+            vm.close();
+        }
+        if (target != null) {
+            target.close();
+        }
+        // The memory stays mapped: a killed session's threads may still use it.
+    }
+}
