@@ -32,22 +32,30 @@ public final class Machine implements AutoCloseable {
     private final MachineSpec spec;
     private final Process process;
     private final Path directory;
+    private final Path sockets;
     private final Map<Integer, Integer> harnessPorts;
     private final RootShell shell;
     private final Thread shutdownHook;
 
-    private Machine(MachineSpec spec, Process process, Path directory, Map<Integer, Integer> harnessPorts) {
+    private Machine(
+            MachineSpec spec, Process process, Path directory, Path sockets, Map<Integer, Integer> harnessPorts) {
         this.spec = spec;
         this.process = process;
         this.directory = directory;
+        this.sockets = sockets;
         this.harnessPorts = harnessPorts;
-        shell = new RootShell(spec.name(), shellSocket(spec, directory));
+        shell = new RootShell(spec.name(), shellSocket(spec, sockets));
         shutdownHook = new Thread(this::kill, "machine-" + spec.name() + "-shutdown");
         Runtime.getRuntime().addShutdownHook(shutdownHook);
     }
 
-    /** Starts the process; {@link #awaitLog} tells when the machine is up. */
-    public static Machine start(MachineSpec spec, Acceleration acceleration, Path directory) throws IOException {
+    /**
+     * Starts the process; {@link #awaitLog} tells when the machine is up.
+     *
+     * @param directory for logs
+     * @param sockets for control sockets; a short path
+     */
+    public static Machine start(MachineSpec spec, Acceleration acceleration, Path directory, Path sockets) throws IOException {
         for (Path needed : List.of(spec.kernel(), spec.initrd(), spec.overlay())) {
             if (!Files.isReadable(needed)) {
                 throw new MachineException("machine " + spec.name() + " needs " + needed
@@ -58,17 +66,21 @@ public final class Machine implements AutoCloseable {
         for (int port : spec.forwardedPorts()) {
             harnessPorts.put(port, freePort());
         }
-        List<String> command = command(spec, acceleration, directory, harnessPorts);
+        List<String> command = command(spec, acceleration, directory, sockets, harnessPorts);
         Process process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(directory.resolve(spec.name() + ".qemu.log").toFile())
                 .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
                 .start();
-        return new Machine(spec, process, directory, harnessPorts);
+        return new Machine(spec, process, directory, sockets, harnessPorts);
     }
 
     private static List<String> command(
-            MachineSpec spec, Acceleration acceleration, Path directory, Map<Integer, Integer> harnessPorts) {
+            MachineSpec spec,
+            Acceleration acceleration,
+            Path directory,
+            Path sockets,
+            Map<Integer, Integer> harnessPorts) {
         List<String> command = new ArrayList<>(
                 List.of("timeout", "-k", "5", String.valueOf(spec.maxLife().toSeconds()), "qemu-system-x86_64"));
         command.addAll(List.of("-name", spec.name(), "-machine", "q35", "-nodefaults", "-no-user-config"));
@@ -79,8 +91,8 @@ public final class Machine implements AutoCloseable {
                 "-kernel", spec.kernel().toString(), "-initrd", spec.initrd().toString()));
         command.addAll(List.of("-append", "console=ttyS0 quiet panic=-1"));
         command.addAll(List.of("-serial", "file:" + consoleLog(spec, directory)));
-        command.addAll(List.of("-serial", "unix:" + shellSocket(spec, directory) + ",server=on,wait=off"));
-        command.addAll(List.of("-qmp", "unix:" + qmpSocket(spec, directory) + ",server=on,wait=off"));
+        command.addAll(List.of("-serial", "unix:" + shellSocket(spec, sockets) + ",server=on,wait=off"));
+        command.addAll(List.of("-qmp", "unix:" + qmpSocket(spec, sockets) + ",server=on,wait=off"));
         command.addAll(List.of("-drive", "if=none,id=overlay,format=raw,readonly=on,file=" + spec.overlay()));
         command.addAll(List.of("-device", "virtio-blk-pci,drive=overlay"));
         command.addAll(List.of("-object", "rng-random,id=rng,filename=/dev/urandom"));
@@ -98,7 +110,7 @@ public final class Machine implements AutoCloseable {
                 .append(harnessPort)
                 .append("-:")
                 .append(machinePort));
-        command.addAll(List.of("-netdev", management.toString(), "-device", "virtio-net-pci,netdev=management"));
+        command.addAll(List.of("-netdev", management.toString(), "-device", "virtio-net-pci,netdev=management,mac=" + spec.managementMac()));
         return command;
     }
 
@@ -112,12 +124,12 @@ public final class Machine implements AutoCloseable {
         return directory.resolve(spec.name() + ".console.log");
     }
 
-    private static Path shellSocket(MachineSpec spec, Path directory) {
-        return directory.resolve(spec.name() + ".sh");
+    private static Path shellSocket(MachineSpec spec, Path sockets) {
+        return sockets.resolve(spec.name() + ".sh");
     }
 
-    private static Path qmpSocket(MachineSpec spec, Path directory) {
-        return directory.resolve(spec.name() + ".qmp");
+    private static Path qmpSocket(MachineSpec spec, Path sockets) {
+        return sockets.resolve(spec.name() + ".qmp");
     }
 
     public String name() {
@@ -178,7 +190,7 @@ public final class Machine implements AutoCloseable {
 
     /** Like pulling the power cord: nothing in the machine gets to run. Returns when the process is gone. */
     public void powerOff() throws IOException {
-        try (Qmp qmp = Qmp.connect(qmpSocket(spec, directory))) {
+        try (Qmp qmp = Qmp.connect(qmpSocket(spec, sockets))) {
             qmp.execute("quit");
         } catch (IOException e) {
             if (process.isAlive()) {
@@ -190,13 +202,13 @@ public final class Machine implements AutoCloseable {
 
     /** The machine stops running, as if its host had frozen, and keeps all its state. */
     public void freeze() throws IOException {
-        try (Qmp qmp = Qmp.connect(qmpSocket(spec, directory))) {
+        try (Qmp qmp = Qmp.connect(qmpSocket(spec, sockets))) {
             qmp.execute("stop");
         }
     }
 
     public void unfreeze() throws IOException {
-        try (Qmp qmp = Qmp.connect(qmpSocket(spec, directory))) {
+        try (Qmp qmp = Qmp.connect(qmpSocket(spec, sockets))) {
             qmp.execute("cont");
         }
     }
@@ -233,7 +245,7 @@ public final class Machine implements AutoCloseable {
         } catch (IllegalStateException e) {
             // The JVM is going down already and runs the hook, which finds nothing left to do.
         }
-        Files.deleteIfExists(shellSocket(spec, directory));
-        Files.deleteIfExists(qmpSocket(spec, directory));
+        Files.deleteIfExists(shellSocket(spec, sockets));
+        Files.deleteIfExists(qmpSocket(spec, sockets));
     }
 }

@@ -17,6 +17,7 @@ import java.util.Map;
  * @param initrd of the machine
  * @param overlay newc archive that becomes {@code /dev/vda}
  * @param fabricNics switch sockets, by MAC address, in the order of the interfaces
+ * @param managementMac address of the interface towards the harness
  * @param forwardedPorts ports of the machine that the harness reaches on 127.0.0.1, by the management network
  * @param maxLife after which the process is killed whatever happened to the harness
  */
@@ -28,6 +29,7 @@ public record MachineSpec(
         Path initrd,
         Path overlay,
         Map<String, Path> fabricNics,
+        String managementMac,
         List<Integer> forwardedPorts,
         Duration maxLife) {
 

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.systemtests.fabric;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+
+/**
+ * @param hosts names of the spot hosts, at most 8; the first ones are each other's peers
+ * @param hostMemoryMib of each host: the microVM's memory (twice while it is checked), the program and its image
+ * @param store S3 server on the gateway, or a directory there that all hosts mount
+ * @param guests images that every host gets, {@code redis-guest} and {@code test-guest}
+ * @param maxLife after which every machine is gone, whatever happened
+ * @param logs directory for logs and recordings
+ */
+public record FabricOptions(
+        List<String> hosts, int hostMemoryMib, StoreKind store, List<String> guests, Duration maxLife, Path logs) {
+
+    public FabricOptions {
+        hosts = List.copyOf(hosts);
+        guests = List.copyOf(guests);
+    }
+}
