@@ -17,6 +17,7 @@ import dev.lifeboat.systemtests.machine.MachineException;
 import dev.lifeboat.systemtests.machine.MachineSpec;
 import dev.lifeboat.systemtests.machine.Overlay;
 import dev.lifeboat.systemtests.net.FrameSwitch;
+import dev.lifeboat.systemtests.net.PcapStats;
 import dev.lifeboat.systemtests.net.SwitchPort;
 import dev.lifeboat.vmm.Json;
 import dev.lifeboat.vmm.VmmConfig;
@@ -66,6 +67,7 @@ public final class EmulatedFabric implements AutoCloseable {
     private FleetAuthority authority;
     private ApiClient api;
     private Path sockets;
+    private Path clientRecording;
 
     private EmulatedFabric(FabricOptions options, Images images) {
         this.options = options;
@@ -204,6 +206,15 @@ public final class EmulatedFabric implements AutoCloseable {
                 .orThrow("the start of the load client");
     }
 
+    /** What the client machine has sent and got so far. */
+    public PcapStats clientTraffic() throws IOException {
+        long omitted = clientSide.flushRecording(ports.get("client"));
+        if (omitted > 0) {
+            throw new IOException("the recording of the client is full, " + omitted + " frames are not in it");
+        }
+        return PcapStats.of(clientRecording);
+    }
+
     /** Ends a host as the cloud does: at once. */
     public void powerOff(String host) throws IOException {
         machines.get(host).powerOff();
@@ -282,10 +293,13 @@ public final class EmulatedFabric implements AutoCloseable {
         if (options.store() == StoreKind.S3) {
             overlay.copyDirectory("lifeboat-s3", images.s3ServerLibraries());
         }
-        String hostAddresses = options.hosts().stream().map(this::underlayAddress).collect(Collectors.joining(" "));
+        String hostAddresses =
+                options.hosts().stream().map(this::underlayAddress).collect(Collectors.joining(" "));
         overlay.script("lifeboat/start", Scripts.gateway(options.store(), hostAddresses));
         Map<String, Path> nics = new LinkedHashMap<>();
-        nics.put(Topology.underlayMac(Topology.GATEWAY), port(underlay, "gateway", "gateway").socket());
+        nics.put(
+                Topology.underlayMac(Topology.GATEWAY),
+                port(underlay, "gateway", "gateway").socket());
         nics.put(
                 Topology.clientSideMac(Topology.GATEWAY),
                 port(clientSide, "gateway-clients", "gateway").socket());
@@ -301,7 +315,7 @@ public final class EmulatedFabric implements AutoCloseable {
     private void startClient() throws IOException {
         Overlay overlay = new Overlay().text("etc/hostname", "client\n").script("lifeboat/start", Scripts.client());
         SwitchPort port = port(clientSide, "client", "client");
-        clientSide.record(port);
+        clientRecording = clientSide.record(port);
         start(
                 "client",
                 overlay,
@@ -321,7 +335,12 @@ public final class EmulatedFabric implements AutoCloseable {
     }
 
     private void start(
-            String name, Overlay overlay, int memoryMib, Map<String, Path> nics, String managementMac, List<Integer> forwarded)
+            String name,
+            Overlay overlay,
+            int memoryMib,
+            Map<String, Path> nics,
+            String managementMac,
+            List<Integer> forwarded)
             throws IOException {
         Path archive = options.logs().resolve(name + ".overlay.cpio");
         overlay.write(archive);
@@ -366,10 +385,11 @@ public final class EmulatedFabric implements AutoCloseable {
 
     private VmmConfig.Store store() {
         return switch (options.store()) {
-            case S3 -> new VmmConfig.Store(
-                    "s3://" + Topology.BUCKET + "/fleet",
-                    Optional.of("http://" + Topology.UNDERLAY + Topology.GATEWAY + ":" + Topology.S3_PORT),
-                    Optional.of("us-east-1"));
+            case S3 ->
+                new VmmConfig.Store(
+                        "s3://" + Topology.BUCKET + "/fleet",
+                        Optional.of("http://" + Topology.UNDERLAY + Topology.GATEWAY + ":" + Topology.S3_PORT),
+                        Optional.of("us-east-1"));
             case DIR -> new VmmConfig.Store("dir:/store", Optional.empty(), Optional.empty());
         };
     }
@@ -385,7 +405,8 @@ public final class EmulatedFabric implements AutoCloseable {
             }
         }
         Files.write(options.logs().resolve("switch.txt"), underlay.describe());
-        for (Map.Entry<FrameSwitch, String> recorded : Map.of(clientSide, "client").entrySet()) {
+        for (Map.Entry<FrameSwitch, String> recorded :
+                Map.of(clientSide, "client").entrySet()) {
             recorded.getKey().flushRecording(ports.get(recorded.getValue()));
         }
         return options.logs();

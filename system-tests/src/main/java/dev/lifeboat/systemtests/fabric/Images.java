@@ -17,7 +17,8 @@ public record Images(Path project) {
         String named = System.getProperty("lifeboat.home", "");
         Path start = Path.of(named).toAbsolutePath().normalize();
         for (Path directory = start; directory != null; directory = directory.getParent()) {
-            if (Files.isDirectory(directory.resolve("guest-images")) && Files.isRegularFile(directory.resolve("pom.xml"))) {
+            if (Files.isDirectory(directory.resolve("guest-images"))
+                    && Files.isRegularFile(directory.resolve("pom.xml"))) {
                 return new Images(directory);
             }
         }

@@ -5,8 +5,7 @@ package dev.lifeboat.systemtests.fabric;
 final class Scripts {
 
     /** Finds interfaces by address, because their names depend on the order in which drivers come up. */
-    private static final String COMMON =
-            """
+    private static final String COMMON = """
             #!/bin/sh
             nic() {
                 for directory in /sys/class/net/*; do
@@ -21,21 +20,18 @@ final class Scripts {
             ip link set "$management" up
             """;
 
-    private static final String UNDERLAY =
-            """
+    private static final String UNDERLAY = """
             underlay=$(nic %s)
             ip addr add %s/24 dev "$underlay"
             ip link set "$underlay" up
             """;
 
-    private static final String CREDENTIALS =
-            """
+    private static final String CREDENTIALS = """
             export AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s
             """;
 
     /** The end of a role is an event to look at, not the end of the machine. */
-    private static final String STAY =
-            """
+    private static final String STAY = """
             echo "lifeboat-machine: role ended with status $?"
             exec sleep 100000
             """;
@@ -59,8 +55,7 @@ final class Scripts {
                 clients=$(nic %s)
                 ip link set "$clients" mtu %d up
                 sed -i "s/@CLIENTS@/$clients/" /lifeboat/gateway.json
-                """
-                        .formatted(Topology.clientSideMac(Topology.GATEWAY), Topology.GUEST_MTU)
+                """.formatted(Topology.clientSideMac(Topology.GATEWAY), Topology.GUEST_MTU)
                 + (store == StoreKind.S3 ? s3Server() : shareStore(hostAddresses))
                 + "java dev.lifeboat.control.cli.Main gateway --config /lifeboat/gateway.json\n"
                 + STAY;
@@ -74,8 +69,7 @@ final class Scripts {
                 ip link set "$guests" mtu %d up
                 echo "lifeboat-machine: client ready"
                 exec sleep 100000
-                """
-                        .formatted(
+                """.formatted(
                                 Topology.clientSideMac(Topology.CLIENT),
                                 Topology.GUEST_NETWORK + Topology.CLIENT,
                                 Topology.GUEST_MTU);
@@ -96,8 +90,7 @@ final class Scripts {
                         -cp '/lifeboat-s3/*' dev.lifeboat.s3server.S3ServerMain 0.0.0.0 %d /store %s
                     echo "lifeboat-machine: S3 server ended with status $?"
                 ) &
-                """
-                .formatted(Topology.S3_PORT, Topology.BUCKET);
+                """.formatted(Topology.S3_PORT, Topology.BUCKET);
     }
 
     private static String shareStore(String hostAddresses) {
@@ -105,8 +98,7 @@ final class Scripts {
                 mkdir -p /store
                 mount -t tmpfs -o size=75%% tmpfs /store
                 share-directory serve /store %s
-                """
-                .formatted(hostAddresses);
+                """.formatted(hostAddresses);
     }
 
     private static String mountStore() {
@@ -118,7 +110,6 @@ final class Scripts {
                     [ "$tries" -ge 60 ] && break
                     sleep 0.5
                 done
-                """
-                .formatted(Topology.UNDERLAY + Topology.GATEWAY);
+                """.formatted(Topology.UNDERLAY + Topology.GATEWAY);
     }
 }

@@ -55,7 +55,8 @@ public final class Machine implements AutoCloseable {
      * @param directory for logs
      * @param sockets for control sockets; a short path
      */
-    public static Machine start(MachineSpec spec, Acceleration acceleration, Path directory, Path sockets) throws IOException {
+    public static Machine start(MachineSpec spec, Acceleration acceleration, Path directory, Path sockets)
+            throws IOException {
         for (Path needed : List.of(spec.kernel(), spec.initrd(), spec.overlay())) {
             if (!Files.isReadable(needed)) {
                 throw new MachineException("machine " + spec.name() + " needs " + needed
@@ -110,7 +111,11 @@ public final class Machine implements AutoCloseable {
                 .append(harnessPort)
                 .append("-:")
                 .append(machinePort));
-        command.addAll(List.of("-netdev", management.toString(), "-device", "virtio-net-pci,netdev=management,mac=" + spec.managementMac()));
+        command.addAll(List.of(
+                "-netdev",
+                management.toString(),
+                "-device",
+                "virtio-net-pci,netdev=management,mac=" + spec.managementMac()));
         return command;
     }
 
