@@ -66,7 +66,11 @@ public final class Json {
                     path.append(path.length() == 0 ? "" : ".").append(name);
                 }
             }
-            return "field \"" + path + "\": " + mapping.getOriginalMessage();
+            // Jackson's text for this one advises to change a Java setting.
+            String problem = mapping.getOriginalMessage().startsWith("Cannot map `null` into type")
+                    ? " is missing: a number or true/false"
+                    : ": " + mapping.getOriginalMessage();
+            return "field \"" + path + "\"" + problem;
         }
         if (e instanceof JsonProcessingException broken && broken.getLocation() != null) {
             return "not JSON at line " + broken.getLocation().getLineNr() + ", column "

@@ -61,7 +61,7 @@ public final class Agent implements AutoCloseable {
         spotWatch = config.imdsBaseUrl()
                 .map(url -> new SpotWatch(
                         new ImdsClient(url, System::currentTimeMillis),
-                        config.imdsPollMillis(),
+                        config.imdsPollMillis().orElse(AgentConfig.DEFAULT_IMDS_POLL_MILLIS),
                         events,
                         notice -> evacuateAll(notice.deadlineMillis())));
         api = new AgentApi(this, config.listen(), tls);

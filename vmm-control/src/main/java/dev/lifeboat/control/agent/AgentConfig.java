@@ -33,7 +33,7 @@ public record AgentConfig(
         Optional<NetworkConfig> network,
         Optional<VmmConfig.Store> store,
         Optional<String> imdsBaseUrl,
-        int imdsPollMillis,
+        Optional<Integer> imdsPollMillis,
         String runDirectory,
         Optional<String> defaultLifeboat,
         List<String> vmmJvmFlags) {
@@ -68,10 +68,11 @@ public record AgentConfig(
         network = network == null ? Optional.empty() : network;
         store = store == null ? Optional.empty() : store;
         imdsBaseUrl = imdsBaseUrl == null ? Optional.empty() : imdsBaseUrl;
-        imdsPollMillis = imdsPollMillis == 0 ? DEFAULT_IMDS_POLL_MILLIS : imdsPollMillis;
+        imdsPollMillis = imdsPollMillis == null ? Optional.empty() : imdsPollMillis;
         defaultLifeboat = defaultLifeboat == null ? Optional.empty() : defaultLifeboat;
         vmmJvmFlags = vmmJvmFlags == null ? List.of() : List.copyOf(vmmJvmFlags);
-        require(imdsPollMillis >= 100, "\"imdsPollMillis\" must be 100 or more, not " + imdsPollMillis);
+        int poll = imdsPollMillis.orElse(DEFAULT_IMDS_POLL_MILLIS);
+        require(poll >= 100, "\"imdsPollMillis\" must be 100 or more, not " + poll);
         if (defaultLifeboat.isPresent()) {
             String wanted = defaultLifeboat.get();
             require(

@@ -13,6 +13,8 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpTimeoutException;
 import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import javax.net.ssl.SSLException;
 
 /** The client side of {@link ApiServer}. Thread-safe; connections are kept and used again. */
@@ -27,6 +29,7 @@ public final class ApiClient {
     }
 
     private final HttpClient client;
+    private final Set<String> answered = ConcurrentHashMap.newKeySet();
 
     public ApiClient(FleetTls tls) {
         client = HttpClient.newBuilder()
@@ -95,9 +98,20 @@ public final class ApiClient {
             if (tls != null) {
                 throw new ControlException(ExitCode.NOT_TRUSTED, explain(baseUrl, tls), e);
             }
+            if (!answered.contains(baseUrl)) {
+                // The JDK's server drops a client whose certificate it refuses without a TLS alert: all that is seen
+                // here is the end of the connection. Once a request was answered, it can only be something else.
+                throw new ControlException(
+                        ExitCode.NOT_TRUSTED,
+                        baseUrl + " ended the connection without an answer; it does so when it does not trust our"
+                                + " certificate. Both sides need certificates of the same fleet authority (lifeboat certs;"
+                                + " --tls-dir)",
+                        e);
+            }
             String reason = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
             throw new ControlException(ExitCode.UNREACHABLE, method + " " + uri + ": " + reason, e);
         }
+        answered.add(baseUrl);
         if (response.statusCode() != 200) {
             throw new ApiError(
                     response.statusCode(), answer.path("error").asText("HTTP status " + response.statusCode()));

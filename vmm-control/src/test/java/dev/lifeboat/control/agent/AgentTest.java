@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.control.agent;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.lifeboat.control.ControlException;
+import dev.lifeboat.control.ExitCode;
+import dev.lifeboat.control.certs.FleetAuthority;
+import dev.lifeboat.control.http.ApiClient;
+import dev.lifeboat.control.http.ApiError;
+import dev.lifeboat.control.http.FleetTls;
+import dev.lifeboat.vmm.Json;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(90)
+class AgentTest {
+    private static final ObjectNode NOTHING = Json.MAPPER.createObjectNode();
+
+    @TempDir
+    Path directory;
+
+    private TestFleet fleet;
+
+    @BeforeEach
+    void start() throws Exception {
+        fleet = new TestFleet(directory, "a", "b", "c");
+    }
+
+    @AfterEach
+    void stop() throws InterruptedException {
+        fleet.close();
+    }
+
+    @Test
+    void aVmIsStartedListedTypedIntoAndRemovedAndItsTapGoesWithIt() throws Exception {
+        fleet.start("a");
+        fleet.run("a", "web", "");
+        JsonNode all = fleet.client.get(fleet.url("a"), "/v1/vms", 10_000);
+        assertThat(all).hasSize(1);
+        assertThat(all.get(0).get("state").asText()).isEqualTo("RUNNING");
+        assertThat(all.get(0).get("epoch").asInt()).isEqualTo(4);
+        assertThat(fleet.networks.get("a").taps).containsValue(TestFleet.MAC).hasSize(1);
+        TestFleet.await(() -> fleet.networks.get("a").announced.size() == 1, "the announcement");
+        assertThat(fleet.flows.flows).containsEntry(TestFleet.MAC, "127.0.0.1");
+
+        byte[] line = "reboot\n".getBytes(StandardCharsets.UTF_8);
+        fleet.client.post(
+                fleet.url("a"),
+                "/v1/vms/web/console",
+                Json.MAPPER.createObjectNode().put("base64", line),
+                10_000);
+        JsonNode console = fleet.client.get(fleet.url("a"), "/v1/vms/web/console?from=0", 10_000);
+        assertThat(new String(console.get("base64").binaryValue(), StandardCharsets.UTF_8))
+                .isEqualTo("hello from web on a\ntyped: reboot\n");
+        JsonNode rest = fleet.client.get(
+                fleet.url("a"),
+                "/v1/vms/web/console?from=" + console.get("next").asInt(),
+                10_000);
+        assertThat(rest.get("base64").binaryValue()).isEmpty();
+
+        fleet.client.delete(fleet.url("a"), "/v1/vms/web", 20_000);
+        assertThat(fleet.client.get(fleet.url("a"), "/v1/vms", 10_000)).isEmpty();
+        assertThat(fleet.networks.get("a").taps).isEmpty();
+        assertThat(directory.resolve("run-a/vms/web")).doesNotExist();
+    }
+
+    @Test
+    void anEvacuationMovesTheVmFlipsItsFlowAndFreesTheSource() throws Exception {
+        fleet.start("a");
+        fleet.start("b");
+        fleet.run("a", "web", "");
+        fleet.client.post(fleet.url("a"), "/v1/vms/web/evacuate", to("b"), 10_000);
+        JsonNode move = fleet.awaitEvacuation("a", "web", "DONE");
+        assertThat(move.get("target").asText()).isEqualTo("b");
+        assertThat(move.get("report").get("blackoutMs").asInt()).isEqualTo(5);
+        assertThat(move.get("noticeToSwitchMs").asLong())
+                .isPositive()
+                .isLessThanOrEqualTo(move.get("noticeToSourceFreeMs").asLong());
+        fleet.awaitState("b", "web", "RUNNING");
+        TestFleet.await(() -> fleet.networks.get("b").announced.size() == 1, "the announcement");
+        assertThat(fleet.flows.terms).containsExactly(1L, 2L);
+        assertThat(fleet.networks.get("b").broadcasts).containsValue(true);
+        fleet.awaitState("a", "web", "HANDED_OVER");
+        TestFleet.await(() -> fleet.networks.get("a").taps.isEmpty(), "the source's tap to go");
+    }
+
+    @Test
+    void aVmGoesToAnotherHostAndBackAndTheNewTapIsNotTakenForTheOldOne() throws Exception {
+        fleet.start("a");
+        fleet.start("b");
+        fleet.run("a", "web", "");
+        for (String[] move : List.of(new String[] {"a", "b"}, new String[] {"b", "a"}, new String[] {"a", "b"})) {
+            fleet.client.post(fleet.url(move[0]), "/v1/vms/web/evacuate", to(move[1]), 10_000);
+            fleet.awaitEvacuation(move[0], "web", "DONE");
+            fleet.awaitState(move[1], "web", "RUNNING");
+            assertThat(fleet.networks.get(move[1]).taps).containsValue(TestFleet.MAC);
+        }
+        assertThat(fleet.vm("b", "web").get("term").asInt()).isEqualTo(4);
+    }
+
+    @Test
+    void aNoticeMovesEveryVmInTimeAndTheHostTakesNoNewOnes() throws Exception {
+        try (FakeImds imds = new FakeImds()) {
+            fleet.start("a", Optional.of(imds.url()));
+            fleet.start("b");
+            fleet.run("a", "one", "");
+            fleet.run("a", "two", "");
+            imds.failWith = 503;
+            TestFleet.await(() -> fleet.events("a").contains("spot-watch-failed"), "the error");
+            imds.failWith = 0;
+            imds.notice =
+                    "{\"action\":\"terminate\",\"time\":\"" + Instant.now().plusSeconds(100) + "\"}";
+            fleet.awaitEvacuation("a", "one", "DONE");
+            fleet.awaitEvacuation("a", "two", "DONE");
+            fleet.awaitState("b", "one", "RUNNING");
+            fleet.awaitState("b", "two", "RUNNING");
+            assertThat(fleet.events("a"))
+                    .containsSubsequence("spot-watch-failed", "spot-watch-recovered", "notice", "evacuation-started")
+                    .containsSubsequence("evacuation-prepared", "evacuation-switched", "evacuation-done")
+                    .containsOnlyOnce("notice");
+            assertThatThrownBy(() -> fleet.run("a", "three", ""))
+                    .isInstanceOf(ApiError.class)
+                    .hasMessageContaining("choose another host");
+        }
+    }
+
+    @Test
+    void anAttemptThatFailsLeavesTheVmRunningAndTheNextTargetIsTried() throws Exception {
+        fleet.start("a");
+        fleet.start("b");
+        fleet.start("c");
+        fleet.run("a", "web", "evacuation-fails-to=b");
+        fleet.client.post(fleet.url("a"), "/v1/vms/web/evacuate", to("b"), 10_000);
+        JsonNode failed = fleet.awaitEvacuation("a", "web", "FAILED");
+        assertThat(failed.get("message").asText()).contains("b").contains("was reset");
+        assertThat(fleet.vm("a", "web").get("state").asText()).isEqualTo("RUNNING");
+        TestFleet.await(
+                () -> fleet.client.get(fleet.url("b"), "/v1/vms", 10_000).isEmpty(), "b's receiver to go");
+
+        fleet.client.post(fleet.url("a"), "/v1/vms/web/evacuate", NOTHING, 10_000);
+        JsonNode moved = fleet.awaitEvacuation("a", "web", "DONE");
+        assertThat(moved.get("target").asText()).isEqualTo("c");
+        fleet.awaitState("c", "web", "RUNNING");
+    }
+
+    @Test
+    void aTargetThatIsAwayIsPassedOver() throws Exception {
+        fleet.start("a");
+        fleet.start("c");
+        fleet.run("a", "web", "");
+        fleet.client.post(fleet.url("a"), "/v1/vms/web/evacuate", NOTHING, 10_000);
+        assertThat(fleet.awaitEvacuation("a", "web", "DONE").get("target").asText())
+                .isEqualTo("c");
+    }
+
+    @Test
+    void aVmmThatDiesInAnEvacuationIsReportedAsLostHereWithItsExitCode() throws Exception {
+        fleet.start("a");
+        fleet.start("b");
+        fleet.run("a", "web", "die-when-asked-to-evacuate");
+        fleet.client.post(fleet.url("a"), "/v1/vms/web/evacuate", to("b"), 10_000);
+        fleet.awaitEvacuation("a", "web", "FAILED");
+        JsonNode vm = fleet.awaitState("a", "web", "FAILED");
+        assertThat(vm.get("exitCode").asInt()).isEqualTo(7);
+    }
+
+    @Test
+    void aDeadlineThatIsPastIsRefusedAndTheVmRunsOn() throws Exception {
+        fleet.start("a");
+        fleet.run("a", "web", "");
+        ObjectNode wish = to("b").put("deadlineMillis", System.currentTimeMillis() - 5_000);
+        assertThatThrownBy(() -> fleet.client.post(fleet.url("a"), "/v1/vms/web/evacuate", wish, 10_000))
+                .isInstanceOf(ApiError.class)
+                .hasMessageContaining("already past")
+                .hasMessageContaining("runs on");
+        assertThat(fleet.vm("a", "web").get("state").asText()).isEqualTo("RUNNING");
+    }
+
+    @Test
+    void aRestartedAgentFindsItsVmsAgainAndCanStillMoveThem() throws Exception {
+        fleet.start("a");
+        fleet.run("a", "web", "");
+        long pid = fleet.vm("a", "web").get("pid").asLong();
+        fleet.stop("a");
+        assertThat(ProcessHandle.of(pid)).isPresent();
+
+        fleet.start("a");
+        fleet.start("b");
+        assertThat(fleet.awaitState("a", "web", "RUNNING").get("pid").asLong()).isEqualTo(pid);
+        fleet.client.post(fleet.url("a"), "/v1/vms/web/evacuate", to("b"), 10_000);
+        fleet.awaitEvacuation("a", "web", "DONE");
+        fleet.awaitState("b", "web", "RUNNING");
+    }
+
+    @Test
+    void aPeerKnowsTheDescriptionOfAVmWhoseHostIsGoneAndCanRestoreIt() throws Exception {
+        fleet.start("a");
+        fleet.start("b");
+        fleet.run("a", "web", "");
+        TestFleet.await(
+                () -> {
+                    try {
+                        fleet.client.post(fleet.url("b"), "/v1/vms/web/restore", NOTHING, 10_000);
+                        return true;
+                    } catch (ApiError notYet) {
+                        assertThat(notYet).hasMessageContaining("has no description");
+                        return false;
+                    }
+                },
+                "b to know the VM");
+        JsonNode restored = fleet.awaitState("b", "web", "RUNNING");
+        assertThat(restored.get("mode").asText()).isEqualTo("RESTORE");
+    }
+
+    @Test
+    void aVmmThatCannotStartIsReportedWithItsLastWords() throws Exception {
+        fleet.start("a");
+        fleet.client.post(fleet.url("a"), "/v1/vms", fleet.spec("web", "die-at-start"), 20_000);
+        JsonNode vm = fleet.awaitState("a", "web", "FAILED");
+        assertThat(vm.get("exitCode").asInt()).isEqualTo(3);
+        assertThat(vm.get("message").asText()).contains("exit code 3").contains("the kernel is truncated");
+        assertThat(fleet.networks.get("a").taps).isEmpty();
+    }
+
+    @Test
+    void badWishesAreRefusedBeforeAProcessStarts() throws Exception {
+        fleet.start("a");
+        String url = fleet.url("a");
+        ObjectNode noKernel = fleet.spec("web", "").put("kernel", "/no/such/vmlinuz");
+        assertThatThrownBy(() -> fleet.client.post(url, "/v1/vms", noKernel, 10_000))
+                .hasMessageContaining("no kernel at /no/such/vmlinuz");
+        ObjectNode name = fleet.spec("web", "").put("vmId", "../../etc");
+        assertThatThrownBy(() -> fleet.client.post(url, "/v1/vms", name, 10_000))
+                .hasMessageContaining("\"vmId\" must match");
+        ObjectNode vcpus = fleet.spec("web", "").put("vcpus", 17);
+        assertThatThrownBy(() -> fleet.client.post(url, "/v1/vms", vcpus, 10_000))
+                .hasMessageContaining("1 to 16");
+        ObjectNode unknown = fleet.spec("web", "").put("colour", "red");
+        assertThatThrownBy(() -> fleet.client.post(url, "/v1/vms", unknown, 10_000))
+                .hasMessageContaining("unknown field \"colour\"");
+        assertThat(fleet.client.get(url, "/v1/vms", 10_000)).isEmpty();
+        assertThatThrownBy(() -> fleet.client.get(url, "/v1/vms/nobody", 10_000))
+                .isInstanceOfSatisfying(
+                        ApiError.class, e -> assertThat(e.status()).isEqualTo(404));
+    }
+
+    @Test
+    void aHostWithoutKvmSaysSo() throws Exception {
+        Agent agent = new Agent(
+                fleet.config("a", Optional.empty()),
+                new VmmLauncher(FakeVmm.class.getName(), List.of()),
+                GuestNetwork.NONE,
+                directory.resolve("no-kvm"));
+        agent.start();
+        try {
+            assertThatThrownBy(() -> fleet.client.post(fleet.url("a"), "/v1/vms", fleet.spec("web", ""), 10_000))
+                    .isInstanceOfSatisfying(
+                            ApiError.class, e -> assertThat(e.status()).isEqualTo(503))
+                    .hasMessageContaining("offers no KVM");
+        } finally {
+            agent.close();
+        }
+    }
+
+    @Test
+    void aPortInUseIsNamed() {
+        fleet.start("a");
+        assertThatThrownBy(() -> fleet.start("a"))
+                .isInstanceOfSatisfying(
+                        ControlException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.MISSING))
+                .hasMessageContaining("cannot listen on 127.0.0.1:")
+                .hasMessageContaining("ss -ltnp");
+    }
+
+    @Test
+    void aClientOfAnotherAuthorityIsRefusedAndSoIsAnAgentOfOne() throws Exception {
+        fleet.start("a");
+        FleetAuthority stranger = FleetAuthority.openOrCreate(directory.resolve("stranger"));
+        ApiClient strangersClient = new ApiClient(FleetTls.read(stranger.issue("client", List.of())));
+        assertThatThrownBy(() -> strangersClient.get(fleet.url("a"), "/v1/vms", 10_000))
+                .isInstanceOfSatisfying(
+                        ControlException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.NOT_TRUSTED))
+                .hasMessageContaining("same fleet authority");
+
+        // It trusts our authority, but shows a certificate of its own: the agent must be the one that refuses.
+        Files.copy(directory.resolve("tls/ca.crt"), directory.resolve("trusting.crt"));
+        ApiClient halfStranger = new ApiClient(FleetTls.read(new dev.lifeboat.vmm.VmmConfig.Tls(
+                directory.resolve("trusting.crt").toString(),
+                directory.resolve("stranger/client.crt").toString(),
+                directory.resolve("stranger/client.key").toString())));
+        assertThatThrownBy(() -> halfStranger.get(fleet.url("a"), "/v1/vms", 10_000))
+                .isInstanceOfSatisfying(
+                        ControlException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.NOT_TRUSTED));
+    }
+
+    private static ObjectNode to(String host) {
+        return Json.MAPPER.createObjectNode().put("target", host);
+    }
+}

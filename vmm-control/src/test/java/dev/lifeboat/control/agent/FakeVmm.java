@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.control.agent;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.lifeboat.vmm.ControlSocket;
+import dev.lifeboat.vmm.Json;
+import dev.lifeboat.vmm.VmmConfig;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * A process that behaves towards the agent as a vmm does, without any VM. Words in the VM's command line tell it to
+ * misbehave: {@code die-at-start}, {@code evacuation-fails-to=HOST}, {@code die-when-asked-to-evacuate}. It ends by itself
+ * after a minute, whatever happens to the test.
+ */
+public final class FakeVmm {
+    private final VmmConfig config;
+    private ControlSocket socket;
+    private String state = "STARTING";
+    private String message = "";
+    private int receivePort;
+    private long term = 1;
+
+    private FakeVmm(VmmConfig config) {
+        this.config = config;
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        new FakeVmm(Json.readFile(Path.of(arguments[1]), VmmConfig.class)).run();
+    }
+
+    private void run() throws Exception {
+        Thread limit = new Thread(
+                () -> {
+                    try {
+                        Thread.sleep(60_000);
+                    } catch (InterruptedException e) {
+                        Thread.currentThread().interrupt();
+                    }
+                    Runtime.getRuntime().halt(99);
+                },
+                "limit");
+        limit.setDaemon(true);
+        limit.start();
+        if (told("die-at-start")) {
+            System.err.println("the kernel is truncated: 12 bytes; copy it again");
+            System.exit(3);
+        }
+        Files.writeString(Path.of(config.consoleLog()), "hello from " + config.vmId() + " on " + config.host() + "\n");
+        socket = ControlSocket.open(
+                Path.of(config.controlSocket()),
+                Map.of(
+                        "status",
+                        arguments -> status(),
+                        "evacuate",
+                        this::evacuate,
+                        "stop",
+                        arguments -> exitSoon("EXITED", 0),
+                        "console-input",
+                        this::typed));
+        if (config.mode() == VmmConfig.Mode.RECEIVE) {
+            receive();
+        } else {
+            set("RUNNING");
+        }
+        Thread.currentThread().join();
+    }
+
+    private void receive() throws IOException {
+        try (ServerSocket server = new ServerSocket(
+                0, 1, InetAddress.getByName(config.receive().orElseThrow().address()))) {
+            receivePort = server.getLocalPort();
+            set("RECEIVING");
+            try (Socket source = server.accept()) {
+                term = source.getInputStream().read() + 1;
+                source.getOutputStream().write(1);
+            }
+        }
+        set("RUNNING");
+    }
+
+    private JsonNode evacuate(JsonNode order) {
+        if (told("die-when-asked-to-evacuate")) {
+            Runtime.getRuntime().halt(7);
+        }
+        set("EVACUATING");
+        if (told("evacuation-fails-to=" + order.get("target").asText())) {
+            set("RUNNING");
+            throw new IllegalStateException(
+                    "connection to " + order.get("target").asText() + " was reset");
+        }
+        try (Socket target =
+                new Socket(order.get("address").asText(), order.get("port").asInt())) {
+            target.getOutputStream().write((int) term);
+            if (target.getInputStream().read() != 1) {
+                throw new IOException("no answer");
+            }
+        } catch (IOException e) {
+            set("RUNNING");
+            throw new IllegalStateException(e.getMessage(), e);
+        }
+        set("HANDED_OVER");
+        exitSoon("HANDED_OVER", 0);
+        return Json.MAPPER.createObjectNode().put("blackoutMs", 5).put("bytesAfterNotice", 4096);
+    }
+
+    private JsonNode typed(JsonNode input) {
+        try {
+            byte[] bytes = input.get("base64").binaryValue();
+            Files.writeString(
+                    Path.of(config.consoleLog()),
+                    "typed: " + new String(bytes, StandardCharsets.UTF_8),
+                    StandardOpenOption.APPEND);
+            return Json.MAPPER.createObjectNode();
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private JsonNode exitSoon(String last, int code) {
+        Thread thread = new Thread(
+                () -> {
+                    try {
+                        // Long enough for the answer to go out.
+                        Thread.sleep(100);
+                    } catch (InterruptedException e) {
+                        Thread.currentThread().interrupt();
+                    }
+                    set(last);
+                    socket.close();
+                    Runtime.getRuntime().halt(code);
+                },
+                "exit");
+        thread.start();
+        return Json.MAPPER.createObjectNode();
+    }
+
+    private synchronized void set(String now) {
+        state = now;
+        socket.publish("state", status());
+    }
+
+    private synchronized ObjectNode status() {
+        ObjectNode status = Json.MAPPER.createObjectNode();
+        status.put("vmId", config.vmId()).put("state", state).put("term", term).put("epoch", 4);
+        if (receivePort != 0) {
+            status.put("receivePort", receivePort);
+        }
+        Optional.of(message).filter(text -> !text.isEmpty()).ifPresent(text -> status.put("message", text));
+        return status;
+    }
+
+    private boolean told(String word) {
+        return (" " + config.commandLine() + " ").contains(" " + word + " ");
+    }
+}
