@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.lifeboat.linux.net.Tap;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
+import java.io.IOException;
 import java.net.DatagramPacket;
 import java.net.DatagramSocket;
 import java.net.Inet4Address;
@@ -192,7 +193,7 @@ public final class NetworkChecks {
             receiver.setSoTimeout(200);
             assertThatThrownBy(() -> receiveNumber(receiver)).isInstanceOf(SocketTimeoutException.class);
             receiver.setSoTimeout(5_000);
-            CompletableFuture<Integer> received = CompletableFuture.supplyAsync(() -> {
+            CompletableFuture<Integer> received = inBackground("receiver", () -> {
                 for (int i = 0; i < datagrams; i++) {
                     int number = receiveNumber(receiver);
                     if (number != i) {
@@ -214,11 +215,11 @@ public final class NetworkChecks {
                 ServerSocket server = guest.namespace.call(() -> new ServerSocket(PORT))) {
             guest.attach(TestFabric.openTap(fabric.sideA));
             guest.resume();
-            CompletableFuture<Void> echo = CompletableFuture.runAsync(() -> echoNumbers(server));
+            CompletableFuture<Long> echo = inBackground("echo", () -> echoNumbers(server));
             AtomicInteger echoed = new AtomicInteger();
             AtomicInteger goal = new AtomicInteger(Integer.MAX_VALUE);
             try (Socket client = fabric.clientSide.call(NetworkChecks::connectedClient)) {
-                CompletableFuture<Void> load = CompletableFuture.runAsync(() -> sendNumbers(client, echoed, goal));
+                CompletableFuture<Integer> load = inBackground("load", () -> sendNumbers(client, echoed, goal));
                 awaitTrue(() -> echoed.get() > 1_000, "the first 1,000 echoes");
 
                 move(fabric, guest, fabric.sideB, TestFabric.VTEP_B, 2);
@@ -376,30 +377,26 @@ public final class NetworkChecks {
         return socket;
     }
 
-    private static void echoNumbers(ServerSocket server) {
-        unchecked(() -> {
-            server.setSoTimeout(10_000);
-            try (Socket socket = server.accept()) {
-                socket.setTcpNoDelay(true);
-                return socket.getInputStream().transferTo(socket.getOutputStream());
-            }
-        });
+    private static long echoNumbers(ServerSocket server) throws IOException {
+        server.setSoTimeout(10_000);
+        try (Socket socket = server.accept()) {
+            socket.setTcpNoDelay(true);
+            return socket.getInputStream().transferTo(socket.getOutputStream());
+        }
     }
 
-    private static void sendNumbers(Socket client, AtomicInteger echoed, AtomicInteger goal) {
-        unchecked(() -> {
-            DataOutputStream out = new DataOutputStream(client.getOutputStream());
-            DataInputStream in = new DataInputStream(client.getInputStream());
-            while (echoed.get() < goal.get()) {
-                out.writeInt(echoed.get());
-                int number = in.readInt();
-                if (number != echoed.get()) {
-                    throw new AssertionError("sent " + echoed.get() + ", got " + number);
-                }
-                echoed.incrementAndGet();
+    private static int sendNumbers(Socket client, AtomicInteger echoed, AtomicInteger goal) throws IOException {
+        DataOutputStream out = new DataOutputStream(client.getOutputStream());
+        DataInputStream in = new DataInputStream(client.getInputStream());
+        while (echoed.get() < goal.get()) {
+            out.writeInt(echoed.get());
+            int number = in.readInt();
+            if (number != echoed.get()) {
+                throw new AssertionError("sent " + echoed.get() + ", got " + number);
             }
-            return null;
-        });
+            echoed.incrementAndGet();
+        }
+        return echoed.get();
     }
 
     private static void sendNumber(DatagramSocket socket, int number) throws Exception {
@@ -407,25 +404,27 @@ public final class NetworkChecks {
         socket.send(new DatagramPacket(bytes, 4, new InetSocketAddress(TestFabric.GUEST_ADDRESS, PORT)));
     }
 
-    private static int receiveNumber(DatagramSocket socket) {
-        return unchecked(() -> {
-            DatagramPacket packet = new DatagramPacket(new byte[4], 4);
-            socket.receive(packet);
-            return ByteBuffer.wrap(packet.getData()).getInt();
-        });
+    private static int receiveNumber(DatagramSocket socket) throws IOException {
+        DatagramPacket packet = new DatagramPacket(new byte[4], 4);
+        socket.receive(packet);
+        return ByteBuffer.wrap(packet.getData()).getInt();
     }
 
-    private static <T> T unchecked(Callable<T> action) {
-        try {
-            return action.call();
-        } catch (Exception e) {
-            throw sneaky(e);
-        }
-    }
-
-    @SuppressWarnings("unchecked")
-    private static <E extends Exception> RuntimeException sneaky(Exception e) throws E {
-        throw (E) e;
+    /** On a thread of its own: since JDK 25 the common pool may have a single thread, and these tasks wait for each other. */
+    private static <T> CompletableFuture<T> inBackground(String name, Callable<T> action) {
+        CompletableFuture<T> result = new CompletableFuture<>();
+        Thread thread = new Thread(
+                () -> {
+                    try {
+                        result.complete(action.call());
+                    } catch (Exception | AssertionError e) {
+                        result.completeExceptionally(e);
+                    }
+                },
+                name);
+        thread.setDaemon(true);
+        thread.start();
+        return result;
     }
 
     private static void awaitTrue(BooleanSupplier condition, String what) throws InterruptedException {
