@@ -260,7 +260,7 @@ public final class EmulatedFabric implements AutoCloseable {
                 Optional.of(store()),
                 Optional.of("http://" + Machine.HARNESS_ADDRESS + ":"
                         + metadata.get(host).port()),
-                0,
+                Optional.empty(),
                 "/run/lifeboat",
                 Optional.empty(),
                 List.of());
