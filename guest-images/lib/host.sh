@@ -75,6 +75,13 @@ make_host_base() {
     say "made $out/vmlinuz and $out/base.cpio ($(du -h "$out/base.cpio" | cut -f1), Java $JDK_MAJOR)"
 }
 
+# jvm_flags: what the program needs and what runs best in emulation, one flag to a line.
+jvm_flags() {
+    cat "$IMAGES_DIR/host/jvm.args"
+    [ "$JDK_MAJOR" -lt 24 ] || printf '%s\n' --enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow \
+        -Dio.netty.noUnsafe=false
+}
+
 # make_runtime DIR: jlinked runtime with its own default class archive.
 make_runtime() {
     local runtime=$1 modules
@@ -87,7 +94,10 @@ make_runtime() {
         liblcms.so libmlib_image.so libsplashscreen.so)
     # The archive remembers size and time of lib/modules, so times are set before it is made.
     find "$runtime" -exec touch -h -d "$FIXED_TIME" {} +
-    "$runtime/bin/java" -XX:+UseSerialGC -Xshare:dump -Xlog:disable -Xlog:all=error:stderr >/dev/null ||
+    # Only with G1 does the dump hold heap objects. JDK 17 ignores them under the serial collector; newer ones load them.
+    # Newer JDKs refuse an archive that was dumped with other module flags than they run with.
+    jvm_flags >"$runtime.args"
+    "$runtime/bin/java" "@$runtime.args" -XX:-UseSerialGC -XX:+UseG1GC -Xshare:dump -Xlog:disable -Xlog:all=error:stderr >/dev/null ||
         warn "no default class archive: java -Xshare:dump failed; virtual machines start slower"
 }
 
@@ -124,9 +134,7 @@ make_host_program() {
     fi
     find "$home" -exec touch -h -d "$FIXED_TIME" {} +
     {
-        cat "$IMAGES_DIR/host/jvm.args"
-        [ "$JDK_MAJOR" -lt 24 ] || printf '%s\n' --enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow \
-            -Dio.netty.noUnsafe=false
+        jvm_flags
         [ -z "$class_path" ] || printf -- '-cp\n%s\n' "$class_path"
     } >"$home/java.args"
     [ $# -eq 0 ] || train "$out" "$home" "$@"
