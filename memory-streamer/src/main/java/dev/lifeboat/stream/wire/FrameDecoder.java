@@ -35,7 +35,12 @@ final class FrameDecoder extends ByteToMessageDecoder {
         }
         int start = in.readerIndex();
         FrameType type = FrameType.of(in.getUnsignedByte(start + 4));
-        if (!greeted && type != FrameType.HELLO && type != FrameType.HELLO_OK && type != FrameType.ABORT) {
+        // A heartbeat may come first: the other side can take seconds to judge a HELLO.
+        boolean first = type == FrameType.HELLO
+                || type == FrameType.HELLO_OK
+                || type == FrameType.ABORT
+                || type == FrameType.HEARTBEAT;
+        if (!greeted && !first) {
             throw new WireException("a " + type + " frame before any HELLO: the other side is broken or hostile");
         }
         int length = in.getInt(start);
@@ -49,7 +54,7 @@ final class FrameDecoder extends ByteToMessageDecoder {
         ByteBuf body = in.slice(start + Wire.HEADER_BYTES, length);
         check(type, in.getInt(start + 5), body);
         in.skipBytes(Wire.HEADER_BYTES + length);
-        greeted = true;
+        greeted |= type != FrameType.HEARTBEAT;
         switch (type) {
             case HEARTBEAT -> {
                 // Its arrival is its meaning.
