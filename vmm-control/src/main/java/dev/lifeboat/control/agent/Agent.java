@@ -20,6 +20,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
@@ -34,6 +35,8 @@ public final class Agent implements AutoCloseable {
     private static final long RECEIVING_LIMIT_MS = 90_000;
     /** A receiver that got no owner may have to find out in the store that it lost; then it is ended. */
     private static final long RECEIVER_GRACE_MS = 30_000;
+
+    private static final Set<String> CAN_MOVE = Set.of(VmRun.RUNNING, VmRun.PAUSED, VmRun.EVACUATING);
 
     private static final long FLOW_LIMIT_MS = 60_000;
     private static final long FLOW_RETRY_MS = 250;
@@ -230,6 +233,9 @@ public final class Agent implements AutoCloseable {
         receiversUntilMillis.remove(run);
         supervisor.remove(run);
         plans.remove(vmId);
+        if (CAN_MOVE.contains(state)) {
+            run.spec().mac().ifPresent(mac -> dropFlow(vmId, mac));
+        }
         events.add("vm-removed", vmId, "was " + state);
         return Json.MAPPER.createObjectNode().put("vmId", vmId).put("removed", true);
     }
@@ -261,20 +267,24 @@ public final class Agent implements AutoCloseable {
 
     private void evacuateAll(long deadlineMillis) {
         for (VmRun run : supervisor.all()) {
-            if (run.isOver()) {
-                continue;
+            // One that is still starting or arriving follows when it runs, see onState.
+            if (CAN_MOVE.contains(run.state())) {
+                evacuateByNotice(run, deadlineMillis);
             }
-            String vmId = run.spec().vmId();
-            List<AgentConfig.Peer> targets = targets(run.spec());
-            if (targets.isEmpty()) {
-                events.add("evacuation-failed", vmId, "agent.json names no \"peers\" to evacuate to");
-                continue;
-            }
-            try {
-                start(run, targets, true, deadlineMillis);
-            } catch (ApiError underWay) {
-                events.add("evacuation-goes-on", vmId, underWay.getMessage());
-            }
+        }
+    }
+
+    private void evacuateByNotice(VmRun run, long deadlineMillis) {
+        String vmId = run.spec().vmId();
+        List<AgentConfig.Peer> targets = targets(run.spec());
+        if (targets.isEmpty()) {
+            events.add("evacuation-failed", vmId, "agent.json names no \"peers\" to evacuate to");
+            return;
+        }
+        try {
+            start(run, targets, true, deadlineMillis);
+        } catch (ApiError underWay) {
+            events.add("evacuation-goes-on", vmId, underWay.getMessage());
         }
     }
 
@@ -315,6 +325,10 @@ public final class Agent implements AutoCloseable {
         }
         if (state.equals(VmRun.RUNNING)) {
             receiversUntilMillis.remove(run);
+            // A host can be taken away while a VM is still on its way to it.
+            if (evacuation == null || !evacuation.isOf(run)) {
+                notice().ifPresent(notice -> evacuateByNotice(run, notice.deadlineMillis()));
+            }
             if (run.spec().mac().isPresent()) {
                 Thread thread = new Thread(() -> arrive(run, run.spec().mac().get()), "arrive-" + vmId);
                 thread.setDaemon(true);
@@ -326,7 +340,11 @@ public final class Agent implements AutoCloseable {
         }
         if (run.ended()) {
             receiversUntilMillis.remove(run);
-            supervisor.cleanUpAfterEnd(run);
+            try {
+                supervisor.cleanUpAfterEnd(run);
+            } catch (NetworkException e) {
+                events.add("network-failed", vmId, e.getMessage());
+            }
         }
     }
 
@@ -351,6 +369,16 @@ public final class Agent implements AutoCloseable {
         } catch (NetworkException e) {
             events.add("network-failed", vmId, e.getMessage());
         }
+    }
+
+    private void dropFlow(String vmId, String mac) {
+        config.gateway().ifPresent(gateway -> {
+            try {
+                client.delete(gateway.url(), "/v1/flows/" + mac, 5_000);
+            } catch (ApiError | ControlException e) {
+                events.add("network-failed", vmId, "the gateway keeps a flow to a VM that is gone: " + e.getMessage());
+            }
+        });
     }
 
     private void pointGateway(VmRun run, String mac) throws InterruptedException {

@@ -8,9 +8,14 @@ import dev.lifeboat.net.HostNetwork;
 import dev.lifeboat.net.MacAddress;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CancellationException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** {@link GuestNetwork} by the kernel's bridge and VXLAN. */
 final class LinuxGuestNetwork implements GuestNetwork {
+    private static final Logger LOG = LoggerFactory.getLogger(LinuxGuestNetwork.class);
+
     private final HostNetwork network = HostNetwork.open();
     private final FabricConfig fabric;
     /** Opened once: sockets and thread are there before the blackout needs them. */
@@ -27,6 +32,7 @@ final class LinuxGuestNetwork implements GuestNetwork {
     @Override
     public synchronized void ensureFabric() {
         network.ensureFabric(fabric);
+        announcer.ifPresent(Announcer::close);
         announcer = Optional.of(network.announcer());
     }
 
@@ -49,7 +55,12 @@ final class LinuxGuestNetwork implements GuestNetwork {
     public synchronized void announce(String mac) {
         announcer
                 .orElseThrow(() -> new IllegalStateException("ensureFabric comes first"))
-                .announce(MacAddress.parse(mac), Optional.empty());
+                .announce(MacAddress.parse(mac), Optional.empty())
+                .whenComplete((rounds, failure) -> {
+                    if (failure != null && !(failure instanceof CancellationException)) {
+                        LOG.warn("announcing {} again failed: {}", mac, failure.getMessage());
+                    }
+                });
     }
 
     @Override

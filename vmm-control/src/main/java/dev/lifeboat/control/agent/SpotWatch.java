@@ -50,15 +50,17 @@ final class SpotWatch implements AutoCloseable {
     }
 
     private void run() {
-        while (!Thread.currentThread().isInterrupted()) {
-            try {
-                look();
+        try {
+            while (true) {
+                try {
+                    look();
+                } catch (RuntimeException e) {
+                    report("spot-watch-failed", "unexpected: " + e);
+                }
                 Thread.sleep(pollMillis);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            } catch (RuntimeException e) {
-                report("spot-watch-failed", "unexpected: " + e);
             }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 

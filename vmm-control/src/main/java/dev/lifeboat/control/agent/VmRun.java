@@ -28,6 +28,7 @@ import java.util.function.Predicate;
 final class VmRun {
     static final String STARTING = "STARTING";
     static final String RUNNING = "RUNNING";
+    static final String PAUSED = "PAUSED";
     static final String RECEIVING = "RECEIVING";
     static final String EVACUATING = "EVACUATING";
     static final String HANDED_OVER = "HANDED_OVER";
@@ -35,7 +36,7 @@ final class VmRun {
     static final String FAILED = "FAILED";
     private static final Set<String> FINAL = Set.of(HANDED_OVER, EXITED, FAILED);
 
-    private static final long STATUS_LIMIT_MS = 5_000;
+    private static final long STATUS_LIMIT_MS = 10_000;
     /** Three missed heartbeats of the control socket. */
     private static final long SILENCE_LIMIT_MS = 15_000;
 
@@ -273,8 +274,9 @@ final class VmRun {
             if (status.has("term")) {
                 term = status.get("term").asLong();
             }
-            if (status.hasNonNull("message")) {
-                message = status.get("message").asText();
+            if (status.has("state")) {
+                // Each report says all: without a message the last one is over.
+                message = status.path("message").asText("");
             }
             if (changed) {
                 state = now;

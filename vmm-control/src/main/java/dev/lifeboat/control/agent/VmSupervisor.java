@@ -66,7 +66,13 @@ final class VmSupervisor {
                 if (!Files.exists(file)) {
                     continue;
                 }
-                VmRun.Saved saved = Json.readFile(file, VmRun.Saved.class);
+                VmRun.Saved saved;
+                try {
+                    saved = Json.readFile(file, VmRun.Saved.class);
+                } catch (IllegalArgumentException e) {
+                    LOG.warn("left alone: {}", e.getMessage());
+                    continue;
+                }
                 Optional<ProcessHandle> process = VmRun.stillRunning(saved);
                 if (process.isPresent()) {
                     VmRun run = new VmRun(vm, saved, process.get(), Optional.empty(), onState);

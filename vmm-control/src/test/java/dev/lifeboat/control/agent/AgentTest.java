@@ -74,6 +74,7 @@ class AgentTest {
         fleet.client.delete(fleet.url("a"), "/v1/vms/web", 20_000);
         assertThat(fleet.client.get(fleet.url("a"), "/v1/vms", 10_000)).isEmpty();
         assertThat(fleet.networks.get("a").taps).isEmpty();
+        assertThat(fleet.flows.flows).isEmpty();
         assertThat(directory.resolve("run-a/vms/web")).doesNotExist();
     }
 
@@ -134,6 +135,20 @@ class AgentTest {
             assertThatThrownBy(() -> fleet.run("a", "three", ""))
                     .isInstanceOf(ApiError.class)
                     .hasMessageContaining("choose another host");
+        }
+    }
+
+    @Test
+    void aVmThatIsStillStartingAtTheNoticeIsMovedAsSoonAsItRuns() throws Exception {
+        try (FakeImds imds = new FakeImds()) {
+            fleet.start("a", Optional.of(imds.url()));
+            fleet.start("b");
+            fleet.client.post(fleet.url("a"), "/v1/vms", fleet.spec("web", "slow-start"), 20_000);
+            imds.notice =
+                    "{\"action\":\"terminate\",\"time\":\"" + Instant.now().plusSeconds(100) + "\"}";
+            JsonNode move = fleet.awaitEvacuation("a", "web", "DONE");
+            assertThat(move.get("attempts").asInt()).isEqualTo(1);
+            fleet.awaitState("b", "web", "RUNNING");
         }
     }
 

@@ -19,7 +19,7 @@ import java.util.Optional;
 
 /**
  * A process that behaves towards the agent as a vmm does, without any VM. Words in the VM's command line tell it to
- * misbehave: {@code die-at-start}, {@code evacuation-fails-to=HOST}, {@code die-when-asked-to-evacuate}. It ends by itself
+ * misbehave: {@code die-at-start}, {@code slow-start}, {@code evacuation-fails-to=HOST}, {@code die-when-asked-to-evacuate}. It ends by itself
  * after a minute, whatever happens to the test.
  */
 public final class FakeVmm {
@@ -70,6 +70,9 @@ public final class FakeVmm {
         if (config.mode() == VmmConfig.Mode.RECEIVE) {
             receive();
         } else {
+            if (told("slow-start")) {
+                Thread.sleep(2_000);
+            }
             set("RUNNING");
         }
         Thread.currentThread().join();
