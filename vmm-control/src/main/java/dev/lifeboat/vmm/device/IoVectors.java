@@ -57,6 +57,10 @@ final class IoVectors implements AutoCloseable {
         return array + (long) index * IOVEC_BYTES;
     }
 
+    long guestAddress(int index) {
+        return guestAddresses[index];
+    }
+
     long hostAddress(int index) {
         return NativeMemory.getLong(address(index));
     }

@@ -7,8 +7,9 @@ import com.fasterxml.jackson.annotation.JsonTypeInfo;
 /** What one kind of virtio device keeps beside its queues and transport. */
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "kind")
 @JsonSubTypes({
+    @JsonSubTypes.Type(value = VirtioBlockState.class, name = "block"),
     @JsonSubTypes.Type(value = VirtioRngState.class, name = "rng"),
 })
-public sealed interface VirtioDeviceState permits VirtioRngState {
+public sealed interface VirtioDeviceState permits VirtioBlockState, VirtioRngState {
     int version();
 }

@@ -19,6 +19,7 @@ class StateRoundTripTest {
     static Stream<Record> states() {
         return Stream.of(
                 new SerialState(SerialState.VERSION, 1, 2, 3, 0xc1, 5, 6, 7, true, true, List.of(0, 127, 255)),
+                transport(new VirtioBlockState(VirtioBlockState.VERSION, 1L << 40, true, true)),
                 transport(new VirtioRngState(VirtioRngState.VERSION)));
     }
 
