@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import org.gaul.s3proxy.S3Proxy;
 import org.gaul.s3proxy.auth.AuthenticationType;
@@ -42,8 +43,14 @@ public final class S3TestServer implements AutoCloseable {
      * @throws IOException when the directory cannot be written or the address cannot be bound
      */
     public static S3TestServer start(String host, int port, Path directory, List<String> buckets) throws IOException {
+        Files.createDirectories(directory);
         for (String bucket : buckets) {
-            Files.createDirectories(directory.resolve(bucket));
+            Path path = directory.resolve(bucket);
+            if (!Files.exists(path)) {
+                // A directory that others may read is a public bucket to S3Proxy: it would answer unsigned requests.
+                Files.createDirectory(
+                        path, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+            }
         }
         S3Proxy proxy = S3Proxy.builder()
                 // Named directly, not by provider name: the other providers' libraries are left out of this module.

@@ -4,6 +4,10 @@ package dev.lifeboat.s3server;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -120,6 +124,23 @@ final class S3TestServerTest {
             assertThatThrownBy(() -> s3.listObjectsV2(b -> b.bucket(BUCKET)))
                     .isInstanceOfSatisfying(
                             S3Exception.class, e -> assertThat(e.statusCode()).isEqualTo(403));
+        }
+    }
+
+    @Test
+    void anUnsignedRequestIsRefusedForTheBucketAndForItsObjects() throws Exception {
+        try (S3TestServer server = S3TestServer.onLoopback(directory, BUCKET);
+                S3Client s3 = client(server, S3TestServer.SECRET_KEY)) {
+            s3.putObject(b -> b.bucket(BUCKET).key("vm/a/seg/1"), RequestBody.fromString("memory of a guest"));
+            for (String path : List.of("/" + BUCKET, "/" + BUCKET + "/vm/a/seg/1")) {
+                HttpRequest request = HttpRequest.newBuilder(URI.create(server.endpoint() + path))
+                        .build();
+                assertThat(HttpClient.newHttpClient()
+                                .send(request, HttpResponse.BodyHandlers.discarding())
+                                .statusCode())
+                        .as(path)
+                        .isEqualTo(403);
+            }
         }
     }
 }

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.systemtests.scenario;
+
+import dev.lifeboat.systemtests.fabric.EmulatedFabric;
+import dev.lifeboat.systemtests.fabric.FabricOptions;
+import dev.lifeboat.systemtests.fabric.Images;
+import dev.lifeboat.systemtests.fabric.StoreKind;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.extension.AfterTestExecutionCallback;
+import org.junit.jupiter.api.extension.BeforeTestExecutionCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+
+/**
+ * One booted fabric with three hosts for all scenarios of a run, because a boot costs a minute on two cores. Before each
+ * test every host is up and the network whole; a test that fails leaves what the machines know in a folder of its own.
+ */
+final class SharedFabric implements BeforeTestExecutionCallback, AfterTestExecutionCallback {
+
+    /**
+     * The scenario with 5 GiB of guest memory; the memory of an emulated machine that is not touched costs nothing.
+     */
+    private static final int HOST_MEMORY_MIB = 7168;
+
+    /** The limit for the whole build is 30 minutes. */
+    private static final Duration MAX_LIFE = Duration.ofMinutes(29);
+
+    private static final String KEY = "fabric";
+
+    /** Lives in JUnit's root store, which closes it after the last test. */
+    private static final class Running implements AutoCloseable {
+        private final EmulatedFabric fabric;
+        private final Path logs;
+        private int testsOnKvm;
+
+        Running() throws Exception {
+            logs = Files.createDirectories(Path.of("target", "system-test-logs").toAbsolutePath());
+            FabricOptions options = new FabricOptions(
+                    List.of("host-a", "host-b", "host-c"),
+                    HOST_MEMORY_MIB,
+                    StoreKind.S3,
+                    List.of("redis-guest", "test-guest"),
+                    MAX_LIFE,
+                    logs);
+            fabric = EmulatedFabric.start(options, Images.find());
+            try {
+                fabric.awaitReady();
+            } catch (Exception e) {
+                fabric.collect();
+                fabric.close();
+                throw e;
+            }
+        }
+
+        @Override
+        public void close() throws Exception {
+            fabric.close();
+            System.out.println("system tests on real KVM (emulated hosts, "
+                    + (fabric.acceleration().kvm() ? "nested KVM" : "QEMU's software processor") + "): " + testsOnKvm);
+        }
+    }
+
+    private static Running running;
+
+    /** The fabric, once a test runs. */
+    static EmulatedFabric get() {
+        return running.fabric;
+    }
+
+    @Override
+    public void beforeTestExecution(ExtensionContext context) throws Exception {
+        running = context.getRoot()
+                .getStore(ExtensionContext.Namespace.GLOBAL)
+                .getOrComputeIfAbsent(KEY, key -> start(), Running.class);
+        EmulatedFabric fabric = running.fabric;
+        fabric.underlay().heal();
+        fabric.clientSide().heal();
+        for (String host : List.of("host-a", "host-b", "host-c")) {
+            if (!fabric.machine(host).isAlive()) {
+                fabric.startAgain(host);
+            }
+        }
+        for (String host : List.of("host-a", "host-b", "host-c")) {
+            fabric.awaitHealth(host);
+        }
+    }
+
+    private static Running start() {
+        try {
+            return new Running();
+        } catch (Exception e) {
+            throw new IllegalStateException("the emulated fabric did not start: " + e.getMessage(), e);
+        }
+    }
+
+    @Override
+    public void afterTestExecution(ExtensionContext context) throws Exception {
+        if (context.getRequiredTestClass().isAnnotationPresent(OnRealKvm.class)) {
+            running.testsOnKvm++;
+        }
+        if (context.getExecutionException().isPresent()) {
+            Path kept = running.logs.resolve(context.getRequiredTestMethod().getName());
+            Files.createDirectories(kept);
+            Path collected = running.fabric.collect();
+            try (var files = Files.list(collected)) {
+                for (Path file : files.filter(Files::isRegularFile)
+                        .filter(f -> f.toString().matches(".*\\.(txt|jsonl|log)"))
+                        .toList()) {
+                    Files.copy(
+                            file, kept.resolve(file.getFileName()), java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+                }
+            }
+            System.out.println("what the machines knew when the test failed: " + kept);
+        }
+    }
+}
