@@ -80,6 +80,7 @@ public final class DemoCommand implements LifeboatCommand, Callable<Integer> {
         Timeline timeline = new Timeline(out);
         Images images = Images.find();
         Path logs = Files.createTempDirectory("lifeboat-demo-");
+        images.prepare(logs.resolve("images.log"), what -> timeline.progress("preparing: " + what));
         FabricOptions fabricOptions = new FabricOptions(
                 List.of("host-a", "host-b"),
                 memoryMib + HOST_OVERHEAD_MIB,

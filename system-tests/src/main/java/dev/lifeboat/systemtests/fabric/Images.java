@@ -2,8 +2,12 @@
 package dev.lifeboat.systemtests.fabric;
 
 import dev.lifeboat.systemtests.machine.MachineException;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 
 /**
  * Where the images and the S3 server are: what {@code guest-images/make} and the build left in the project.
@@ -11,6 +15,8 @@ import java.nio.file.Path;
  * @param project root of the project
  */
 public record Images(Path project) {
+
+    private static final long SCRIPT_LIMIT_MINUTES = 15;
 
     /** The project that this process was started in or below, or the one the launcher names. */
     public static Images find() throws MachineException {
@@ -23,6 +29,42 @@ public record Images(Path project) {
             }
         }
         throw new MachineException("no Lifeboat project at or above " + start + "; start from a clone of it");
+    }
+
+    /**
+     * Makes what is missing or older than what it is made of; quick when there is nothing to do. The scripts' own output
+     * goes to {@code log} and, when one fails, its end into the message.
+     */
+    public void prepare(Path log, Consumer<String> progress) throws IOException, InterruptedException {
+        progress.accept("tools of this machine");
+        script(log, "guest-images/install-dependencies");
+        progress.accept("guest images (the first time this takes minutes and needs the internet)");
+        script(log, "guest-images/make", "guests");
+        progress.accept("host image");
+        script(log, "guest-images/make", "host", "--program", "system-tests/target/dist/lib");
+    }
+
+    private void script(Path log, String... command) throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(command)
+                .directory(project.toFile())
+                .redirectInput(Path.of("/dev/null").toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
+                .start();
+        try {
+            if (!process.waitFor(SCRIPT_LIMIT_MINUTES, TimeUnit.MINUTES)) {
+                throw new MachineException(String.join(" ", command) + " did not end within " + SCRIPT_LIMIT_MINUTES
+                        + " minutes; its output is in " + log);
+            }
+        } finally {
+            process.descendants().forEach(ProcessHandle::destroy);
+            process.destroy();
+        }
+        if (process.exitValue() != 0) {
+            List<String> lines = Files.readAllLines(log);
+            throw new MachineException(String.join(" ", command) + " failed: "
+                    + String.join(" | ", lines.subList(Math.max(0, lines.size() - 4), lines.size())));
+        }
     }
 
     public Path hostKernel() throws MachineException {

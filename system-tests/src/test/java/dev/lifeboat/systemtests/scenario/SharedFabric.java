@@ -44,7 +44,9 @@ final class SharedFabric implements BeforeTestExecutionCallback, AfterTestExecut
                     List.of("redis-guest", "test-guest"),
                     MAX_LIFE,
                     logs);
-            fabric = EmulatedFabric.start(options, Images.find());
+            Images images = Images.find();
+            images.prepare(logs.resolve("images.log"), what -> System.out.println("preparing: " + what));
+            fabric = EmulatedFabric.start(options, images);
             try {
                 fabric.awaitReady();
             } catch (Exception e) {
