@@ -40,6 +40,9 @@ public final class MicroVm implements LiveVm, AutoCloseable {
     private final Serial16550 serial;
     private final List<VirtioMmioTransport> transports = new ArrayList<>();
     private final AtomicReference<VmStatus> status = new AtomicReference<>(new VmStatus.Created());
+    /** Written before the VM is handed out. */
+    private CpuCompatibility.Key cpuKey;
+
     private long pausedAtNs;
     private boolean closed;
 
@@ -60,7 +63,10 @@ public final class MicroVm implements LiveVm, AutoCloseable {
                     config.vcpus(),
                     config.devices().size());
             MicroVm vm = new MicroVm(hypervisor, memory, config);
-            return vm.closedOnFailure(() -> vm.machine.prepareBoot(entry));
+            return vm.closedOnFailure(() -> {
+                vm.machine.prepareBoot(entry);
+                vm.cpuKey = vm.machine.cpuKey();
+            });
         }
     }
 
@@ -83,6 +89,17 @@ public final class MicroVm implements LiveVm, AutoCloseable {
             }
             MicroVm vm = new MicroVm(hypervisor, memory, config);
             return vm.closedOnFailure(() -> vm.restore(state));
+        }
+    }
+
+    /**
+     * Passes when this host can go on with a saved VM; cheap, so that nothing is read or sent in vain.
+     *
+     * @throws VmmException naming what stands against it
+     */
+    public static void requireRestorable(byte[] savedState) {
+        try (Hypervisor hypervisor = Hypervisor.open()) {
+            CpuCompatibility.check(VmState.decode(savedState).kvm().cpu(), CpuCompatibility.host(hypervisor));
         }
     }
 
@@ -144,6 +161,7 @@ public final class MicroVm implements LiveVm, AutoCloseable {
     /** KVM first, then what may raise interrupts: an edge that came before would be overwritten. */
     private void restore(VmState state) {
         machine.restore(state.kvm());
+        cpuKey = state.kvm().cpu();
         serial.restore(state.serial());
         for (int i = 0; i < transports.size(); i++) {
             transports.get(i).restore(state.devices().get(i));
@@ -168,6 +186,11 @@ public final class MicroVm implements LiveVm, AutoCloseable {
     @Override
     public DirtyLog dirtyLog() {
         return machine.dirtyLog();
+    }
+
+    /** What the guest was shown of the CPU, see {@link CpuCompatibility}. */
+    public String cpuCompatibilityKey() {
+        return CpuCompatibility.encode(cpuKey);
     }
 
     public VmStatus status() {

@@ -8,8 +8,9 @@ import com.fasterxml.jackson.annotation.JsonTypeInfo;
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "kind")
 @JsonSubTypes({
     @JsonSubTypes.Type(value = VirtioBlockState.class, name = "block"),
+    @JsonSubTypes.Type(value = VirtioNetState.class, name = "net"),
     @JsonSubTypes.Type(value = VirtioRngState.class, name = "rng"),
 })
-public sealed interface VirtioDeviceState permits VirtioBlockState, VirtioRngState {
+public sealed interface VirtioDeviceState permits VirtioBlockState, VirtioNetState, VirtioRngState {
     int version();
 }

@@ -6,8 +6,10 @@ import static dev.lifeboat.vmm.kvm.CpuidTable.EBX;
 import static dev.lifeboat.vmm.kvm.CpuidTable.ECX;
 import static dev.lifeboat.vmm.kvm.CpuidTable.EDX;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import dev.lifeboat.linux.kvm.KvmCapability;
 import dev.lifeboat.linux.kvm.KvmStruct;
+import dev.lifeboat.vmm.Json;
 import dev.lifeboat.vmm.VmmException;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,6 +21,8 @@ import java.util.List;
 public final class CpuCompatibility {
     private static final int VERSION = 1;
     private static final int TSC_DEADLINE = 1 << 24;
+    /** Says that the package has several logical processors: the VM's topology, not a feature of the host. */
+    private static final int HYPER_THREADING = 1 << 28;
 
     private CpuCompatibility() {}
 
@@ -33,11 +37,37 @@ public final class CpuCompatibility {
      */
     public record Key(int version, String vendor, String hypervisor, int[] features, int xsaveBytes) {}
 
-    private record Register(String name, int function, int index, int register) {}
+    /** The key as text, for the HELLO of a migration. */
+    public static String encode(Key key) {
+        try {
+            return Json.MAPPER.writeValueAsString(key);
+        } catch (JsonProcessingException e) {
+            throw new VmmException("the CPU key cannot be encoded: " + e.getOriginalMessage(), e);
+        }
+    }
+
+    /** @throws VmmException when {@code text} is not a key of this release */
+    public static Key decode(String text) {
+        try {
+            return Json.MAPPER.readValue(text, Key.class);
+        } catch (JsonProcessingException e) {
+            throw new VmmException(
+                    "the VM's CPU key is of another release (" + Json.explain(e)
+                            + "); run the same release of lifeboat on" + " both hosts",
+                    e);
+        }
+    }
+
+    /** A register of feature bits; {@code mask} leaves out bits that tell something else. */
+    private record Register(String name, int function, int index, int register, int mask) {
+        Register(String name, int function, int index, int register) {
+            this(name, function, index, register, ~0);
+        }
+    }
 
     private static final List<Register> REGISTERS = List.of(
             new Register("1.ecx", 1, 0, ECX),
-            new Register("1.edx", 1, 0, EDX),
+            new Register("1.edx", 1, 0, EDX, ~HYPER_THREADING),
             new Register("7.ebx", 7, 0, EBX),
             new Register("7.ecx", 7, 0, ECX),
             new Register("7.edx", 7, 0, EDX),
@@ -63,7 +93,8 @@ public final class CpuCompatibility {
 
     static Key key(CpuidTable cpuid, Hypervisor.Kind kind, int xsaveBytes) {
         int[] features = REGISTERS.stream()
-                .mapToInt(register -> cpuid.get(register.function(), register.index(), register.register()))
+                .mapToInt(register ->
+                        cpuid.get(register.function(), register.index(), register.register()) & register.mask())
                 .toArray();
         return new Key(VERSION, cpuid.vendor(), kind.name(), features, xsaveBytes);
     }

@@ -196,6 +196,15 @@ public final class KvmMachine implements AutoCloseable {
         return dirtyLog;
     }
 
+    /** What this guest was shown of the CPU; while the guest stands still. */
+    public CpuCompatibility.Key cpuKey() {
+        return key(vcpus.get(0).cpuid());
+    }
+
+    private CpuCompatibility.Key key(byte[] cpuid) {
+        return CpuCompatibility.key(new CpuidTable(cpuid), kind, vcpus.get(0).xsaveBytes());
+    }
+
     /**
      * Reads everything, while parked and after the devices have been paused and saved (a completion may raise an
      * interrupt). The vCPUs come before the interrupt controllers: reading a local APIC may move an interrupt between the
@@ -211,9 +220,7 @@ public final class KvmMachine implements AutoCloseable {
         for (int chip = 0; chip < PICS_AND_IOAPIC; chip++) {
             irqchips.add(vm.irqchip(chip));
         }
-        CpuCompatibility.Key key = CpuCompatibility.key(
-                new CpuidTable(states.get(0).cpuid()), kind, vcpus.get(0).xsaveBytes());
-        return new KvmState(key, clock, vm.pit2(), irqchips, states);
+        return new KvmState(key(states.get(0).cpuid()), clock, vm.pit2(), irqchips, states);
     }
 
     /**

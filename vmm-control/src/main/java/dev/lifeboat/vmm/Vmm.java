@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.vmm;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.lifeboat.linux.NativeMemory;
+import dev.lifeboat.store.DefaultVmStore;
+import dev.lifeboat.store.EpochManifest;
+import dev.lifeboat.store.FencedException;
+import dev.lifeboat.store.ObjectStore;
+import dev.lifeboat.store.ObjectStores;
+import dev.lifeboat.store.OwnerRecord;
+import dev.lifeboat.store.StoreException;
+import dev.lifeboat.store.VmStore;
+import dev.lifeboat.stream.Baseline;
+import dev.lifeboat.stream.GuestMemory;
+import dev.lifeboat.stream.StreamException;
+import dev.lifeboat.stream.StreamerListener;
+import dev.lifeboat.stream.StreamerStats;
+import dev.lifeboat.stream.evacuation.Arrival;
+import dev.lifeboat.stream.evacuation.EvacuationException;
+import dev.lifeboat.stream.evacuation.EvacuationReport;
+import dev.lifeboat.stream.evacuation.EvacuationRequest;
+import dev.lifeboat.stream.evacuation.EvacuationTarget;
+import dev.lifeboat.stream.evacuation.SourceState;
+import dev.lifeboat.stream.evacuation.TargetState;
+import dev.lifeboat.stream.wire.WireSecurity;
+import dev.lifeboat.vmm.kvm.Hypervisor;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Base64;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One microVM from its beginning (boot, restore or arrival) to its end, for {@link VmmProcess}. The main thread brings
+ * the VM to life and waits for the end; control threads carry out commands; the guest and the streamer have threads of
+ * their own.
+ */
+final class Vmm implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Vmm.class);
+    /** How long a final state can still be asked for before the process ends. */
+    private static final long LAST_WORDS_MS = 1_500;
+    /** For an epoch that was asked for, on a slow store. */
+    private static final Duration EPOCH_LIMIT = Duration.ofSeconds(60);
+
+    private final VmmConfig config;
+    private final Console console;
+    private final VmDevices devices;
+    private final GuestMemory memory;
+    private final ControlSocket control;
+    private final CountDownLatch ended = new CountDownLatch(1);
+
+    // Guarded by this.
+    private ProcessState state = ProcessState.STARTING;
+    private String message = "";
+    private Optional<RunningVm> running = Optional.empty();
+    private Optional<EvacuationTarget> target = Optional.empty();
+    private Optional<VmStore> store = Optional.empty();
+    private Optional<ObjectStore> objects = Optional.empty();
+    private long term;
+    private long recoveryPointMs = -1;
+    private boolean closed;
+
+    Vmm(VmmConfig config) throws IOException {
+        this.config = config;
+        try (Hypervisor hypervisor = Hypervisor.open()) {
+            hypervisor.requireOrdinaryGuests();
+        }
+        devices = new VmDevices(config);
+        console = new Console(Path.of(config.consoleLog()));
+        try {
+            // Mapping costs nothing until it is touched, and failing here is better than in the middle of a move.
+            memory = new GuestMemory(config.memoryBytes());
+            control = ControlSocket.open(
+                    Path.of(config.controlSocket()),
+                    Map.of(
+                            "status", arguments -> status(),
+                            "epoch", arguments -> forceEpoch(),
+                            "evacuate", this::evacuate,
+                            "pause", arguments -> pause(),
+                            "resume", arguments -> resume(),
+                            "stop", arguments -> stop(),
+                            "console-input", this::consoleInput));
+        } catch (IOException | RuntimeException e) {
+            console.close();
+            throw e;
+        }
+    }
+
+    /** Brings the VM to life and returns the exit code when it is over. */
+    int run() throws InterruptedException {
+        try {
+            switch (config.mode()) {
+                case BOOT -> boot();
+                case RESTORE -> restore();
+                case RECEIVE -> receive();
+            }
+        } catch (VmmException | StoreException | StreamException e) {
+            fail(e.getMessage());
+            throw e;
+        }
+        ended.await();
+        Thread.sleep(LAST_WORDS_MS);
+        synchronized (this) {
+            return state == ProcessState.FAILED || !message.isEmpty() ? 1 : 0;
+        }
+    }
+
+    private void boot() {
+        Path kernel = Path.of(config.kernel().orElseThrow(() -> new VmmException("no kernel given: name a bzImage")));
+        BootSource source = new BootSource(kernel, config.initrd().map(Path::of), config.commandLine());
+        Optional<OwnerRecord> owner = openStore().map(opened -> {
+            opened.owners().newest().ifPresent(record -> {
+                throw new VmmException("the store already holds a VM named " + config.vmId() + ", last run by host "
+                        + record.host() + ": restore it, or choose another name");
+            });
+            return claim(opened, 1);
+        });
+        MicroVm vm = MicroVm.boot(memory, source, parts());
+        run(vm, owner, Baseline.nothing());
+        vm.start();
+        enter(ProcessState.RUNNING, "");
+    }
+
+    private void restore() {
+        VmStore opened = openStore().orElseThrow(() -> new VmmException("a restore needs a store"));
+        OwnerRecord last = opened.owners()
+                .newest()
+                .orElseThrow(() -> new VmmException("the store " + describeStore() + " knows no VM named "
+                        + config.vmId() + ": check the name and the store's URL"));
+        // First the ownership: whoever ran it before cannot commit another epoch after this.
+        OwnerRecord owner = claim(opened, last.term() + 1);
+        EpochManifest epoch = opened.newestWhole()
+                .orElseThrow(() -> new VmmException("the store " + describeStore() + " holds no whole epoch of VM "
+                        + config.vmId() + ": there is nothing to restore"));
+        VmDescription.of(config).requireSame(epoch.vmDescription());
+        // Before gigabytes are read.
+        MicroVm.requireRestorable(epoch.state());
+        VmStore.RestoreStats stats = opened.restore(epoch, this::fill);
+        LOG.info(
+                "restored epoch {}: {} pages, {} bytes read in {} ms",
+                epoch.epoch(),
+                stats.pages(),
+                stats.bytesRead(),
+                TimeUnit.NANOSECONDS.toMillis(stats.nanos()));
+        MicroVm vm = MicroVm.restore(memory, epoch.state(), parts());
+        run(vm, Optional.of(owner), Baseline.exactly(epoch.epoch(), memory));
+        vm.start();
+        synchronized (this) {
+            recoveryPointMs = System.currentTimeMillis() - epoch.cutAtMillis();
+        }
+        enter(ProcessState.RUNNING, "");
+    }
+
+    private void fill(long firstPage, int pageCount, ByteBuffer content) {
+        NativeMemory.copy(
+                NativeMemory.addressOf(content) + content.position(),
+                memory.pageAddress(firstPage),
+                (long) pageCount * GuestMemory.PAGE_BYTES);
+    }
+
+    private void receive() throws InterruptedException {
+        VmStore opened = openStore().orElseThrow(() -> new VmmException("to receive a VM its store is needed"));
+        VmmConfig.Receive listen =
+                config.receive().orElseThrow(() -> new VmmException("no address to receive the VM at"));
+        // Its first call opens connections and loads classes, which the blackout must not wait for.
+        opened.owners().newest();
+        ArrivingVm arriving = new ArrivingVm(config, parts(), memory);
+        EvacuationTarget waiting = new EvacuationTarget(
+                RunningVm.EVACUATION,
+                security(),
+                new InetSocketAddress(listen.address(), listen.port()),
+                opened,
+                arriving,
+                devices.injector(),
+                config.host(),
+                entered -> onTargetState(entered, arriving));
+        synchronized (this) {
+            target = Optional.of(waiting);
+        }
+        enter(ProcessState.RECEIVING, "");
+        Arrival arrival;
+        try {
+            arrival = waiting.arrival().get();
+        } catch (ExecutionException e) {
+            throw new VmmException("no VM arrived: " + e.getCause().getMessage(), e.getCause());
+        }
+        run(arriving.vm(), Optional.of(arrival.owner()), arrival.baseline());
+        waiting.complete().whenComplete((equal, failure) -> {
+            if (Boolean.FALSE.equals(equal)) {
+                LOG.error("the memory of this VM differs from the source's at the switch");
+            }
+        });
+    }
+
+    private void onTargetState(TargetState entered, ArrivingVm arriving) {
+        if (entered == TargetState.RUNNING) {
+            synchronized (this) {
+                term = arriving.term();
+            }
+            enter(ProcessState.RUNNING, "");
+        }
+    }
+
+    private Optional<VmStore> openStore() {
+        if (config.store().isEmpty()) {
+            return Optional.empty();
+        }
+        VmmConfig.Store where = config.store().get();
+        ObjectStore opened = ObjectStores.open(where.url(), where.endpoint(), where.region());
+        VmStore vmStore = new DefaultVmStore(opened, config.vmId());
+        synchronized (this) {
+            objects = Optional.of(opened);
+            store = Optional.of(vmStore);
+        }
+        return Optional.of(vmStore);
+    }
+
+    private String describeStore() {
+        return config.store().map(VmmConfig.Store::url).orElse("(none)");
+    }
+
+    private OwnerRecord claim(VmStore opened, long claimedTerm) {
+        OwnerRecord mine = new OwnerRecord(
+                OwnerRecord.VERSION,
+                config.vmId(),
+                claimedTerm,
+                config.host(),
+                UUID.randomUUID().toString(),
+                System.currentTimeMillis());
+        OwnerRecord standing = opened.owners().claim(mine);
+        if (!standing.nonce().equals(mine.nonce())) {
+            throw new FencedException("host " + standing.host() + " was faster to take over VM " + config.vmId()
+                    + " (term " + standing.term() + "); it runs there");
+        }
+        return mine;
+    }
+
+    private WireSecurity security() {
+        return config.tls()
+                .map(tls -> WireSecurity.tls(Path.of(tls.authority()), Path.of(tls.certificate()), Path.of(tls.key())))
+                .orElseGet(WireSecurity::insecure);
+    }
+
+    private MicroVmConfig parts() {
+        return new MicroVmConfig(config.vcpus(), devices.makers(), console, this::onGuestEnd);
+    }
+
+    /** Takes a VM in, before its guest runs or right after it arrived. */
+    private void run(MicroVm vm, Optional<OwnerRecord> owner, Baseline baseline) {
+        RunningVm made = owner.map(record -> RunningVm.streamed(
+                        config,
+                        vm,
+                        devices,
+                        store.orElseThrow(),
+                        record,
+                        baseline,
+                        security(),
+                        new Listener(),
+                        this::onSourceState))
+                .orElseGet(() -> RunningVm.unprotected(vm));
+        synchronized (this) {
+            running = Optional.of(made);
+            term = owner.map(OwnerRecord::term).orElse(0L);
+        }
+    }
+
+    /** Invariant I1: who has lost the ownership stops at once. */
+    private final class Listener implements StreamerListener {
+        @Override
+        public void fenced(String why) {
+            running().ifPresent(vm -> vm.vm().pause());
+            fail(why);
+        }
+
+        @Override
+        public void epochFailed(RuntimeException cause) {
+            LOG.warn("an epoch was not committed, the VM runs on: {}", cause.getMessage());
+        }
+    }
+
+    private void onSourceState(SourceState entered) {
+        switch (entered) {
+            case RUNNING -> enter(ProcessState.RUNNING, "");
+            case EVACUATING -> enter(ProcessState.EVACUATING, "");
+            case HANDED_OVER -> enter(ProcessState.HANDED_OVER, "");
+            case GONE -> ended.countDown();
+            default -> LOG.debug("evacuation: {}", entered);
+        }
+    }
+
+    private void onGuestEnd(VmStatus status) {
+        if (status instanceof VmStatus.ShutDown) {
+            enter(ProcessState.EXITED, "");
+        } else if (status instanceof VmStatus.RebootRequested) {
+            enter(ProcessState.EXITED, "the guest asked for a reboot; start it again");
+        } else if (status instanceof VmStatus.Panicked) {
+            enter(ProcessState.FAILED, "the guest's kernel panicked; see its console");
+        } else if (status instanceof VmStatus.TripleFault fault) {
+            enter(ProcessState.FAILED, "the guest triple-faulted on vCPU " + fault.vcpu());
+        } else if (status instanceof VmStatus.Failed failed) {
+            enter(ProcessState.FAILED, failed.reason());
+        }
+        ended.countDown();
+    }
+
+    private void fail(String why) {
+        enter(ProcessState.FAILED, why);
+        ended.countDown();
+    }
+
+    private void enter(ProcessState entered, String why) {
+        ObjectNode data = Json.MAPPER.createObjectNode();
+        synchronized (this) {
+            if (state.isFinal()) {
+                return;
+            }
+            state = entered;
+            message = why;
+            data.put("state", entered.name()).put("term", term);
+            if (!why.isEmpty()) {
+                data.put("message", why);
+            }
+        }
+        LOG.info("{}{}", entered, why.isEmpty() ? "" : ": " + why);
+        control.publish("state", data);
+    }
+
+    private synchronized Optional<RunningVm> running() {
+        return running;
+    }
+
+    private RunningVm requireRunning() {
+        return running().orElseThrow(() -> new VmmException("no VM runs here yet"));
+    }
+
+    private JsonNode status() {
+        ObjectNode about = Json.MAPPER.createObjectNode();
+        synchronized (this) {
+            about.put("vmId", config.vmId());
+            about.put("state", state.name());
+            about.put("term", term);
+            about.put("memoryBytes", config.memoryBytes());
+            if (!message.isEmpty()) {
+                about.put("message", message);
+            }
+            target.ifPresent(waiting -> about.put("receivePort", waiting.port())
+                    .put("targetState", waiting.state().name()));
+            if (recoveryPointMs >= 0) {
+                about.put("recoveryPointMs", recoveryPointMs);
+            }
+        }
+        running().flatMap(RunningVm::protection).ifPresent(protection -> {
+            StreamerStats stats = protection.streamer().stats();
+            about.put("epoch", stats.lastEpoch());
+            about.put("epochAtMillis", stats.lastEpochCutAtMillis());
+            about.put("epochs", stats.epochs());
+            about.put("epochPauseMsP50", stats.pauseMsP50());
+            about.put("epochPauseMsP99", stats.pauseMsP99());
+            about.put("epochPauseMsMax", stats.pauseMsMax());
+            about.put("bytesStreamed", stats.bytesStreamed());
+            about.put("lagPages", stats.lagPages());
+            about.put("streamFailures", stats.failures());
+            if (!stats.lastError().isEmpty()) {
+                about.put("streamError", stats.lastError());
+            }
+            about.put("evacuationState", protection.source().state().name());
+        });
+        return about;
+    }
+
+    private JsonNode forceEpoch() {
+        requireRunning().requireProtection().streamer().forceEpoch(EPOCH_LIMIT);
+        return status();
+    }
+
+    private JsonNode evacuate(JsonNode arguments) {
+        String host = text(arguments, "target");
+        EvacuationRequest request = new EvacuationRequest(
+                new InetSocketAddress(
+                        text(arguments, "address"), arguments.path("port").asInt()),
+                host,
+                arguments.path("deadlineMillis").asLong(Long.MAX_VALUE));
+        try {
+            EvacuationReport report =
+                    requireRunning().requireProtection().source().evacuate(request);
+            return Json.MAPPER.valueToTree(report);
+        } catch (EvacuationException e) {
+            if (e.fate() == EvacuationException.VmFate.STOPPED_OWNER_UNKNOWN) {
+                fail(e.getMessage());
+            }
+            throw e;
+        }
+    }
+
+    private static String text(JsonNode arguments, String name) {
+        JsonNode value = arguments.path(name);
+        if (!value.isTextual()) {
+            throw new VmmException("the command lacks \"" + name + "\"");
+        }
+        return value.asText();
+    }
+
+    private JsonNode pause() {
+        requireRunning().vm().pause();
+        enter(ProcessState.PAUSED, "");
+        return status();
+    }
+
+    private JsonNode resume() {
+        requireRunning().vm().resume();
+        enter(ProcessState.RUNNING, "");
+        return status();
+    }
+
+    private JsonNode stop() {
+        enter(ProcessState.EXITED, "");
+        ended.countDown();
+        return status();
+    }
+
+    private JsonNode consoleInput(JsonNode arguments) {
+        requireRunning().vm().consoleInput(Base64.getDecoder().decode(text(arguments, "base64")));
+        return Json.MAPPER.createObjectNode();
+    }
+
+    @Override
+    public void close() {
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+        }
+        control.close();
+        target.ifPresent(EvacuationTarget::close);
+        running().ifPresent(RunningVm::close);
+        objects.ifPresent(ObjectStore::close);
+        memory.close();
+        console.close();
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.vmm;
+
+import dev.lifeboat.linux.LinuxException;
+import dev.lifeboat.store.StoreException;
+import dev.lifeboat.stream.StreamException;
+import java.io.IOException;
+import java.nio.file.Path;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The {@code vmm} process: one microVM, told what to do by a JSON file ({@link VmmConfig}) and a control socket
+ * (docs/protocol.md). Exits with 0 when the guest shut down, was stopped or runs elsewhere, with 1 and one line of
+ * explanation otherwise.
+ */
+public final class VmmProcess {
+    private static final Logger LOG = LoggerFactory.getLogger(VmmProcess.class);
+
+    private VmmProcess() {}
+
+    /** Arguments: {@code --config FILE}. */
+    public static void main(String[] args) {
+        if (args.length != 2 || !args[0].equals("--config")) {
+            System.err.println("usage: vmm --config FILE.json");
+            System.exit(2);
+        }
+        System.exit(run(Path.of(args[1])));
+    }
+
+    private static int run(Path file) {
+        try (Vmm vmm = new Vmm(Json.readFile(file, VmmConfig.class))) {
+            // SIGTERM and Ctrl-C: the guest is stopped hard, but everything it holds is given back in order.
+            Runtime.getRuntime().addShutdownHook(new Thread(vmm::close, "vmm-shutdown"));
+            return vmm.run();
+        } catch (VmmException | StoreException | StreamException | LinuxException | IllegalArgumentException e) {
+            LOG.debug("failed", e);
+            System.err.println("lifeboat: " + e.getMessage());
+            return 1;
+        } catch (IOException e) {
+            System.err.println("lifeboat: " + e.getMessage());
+            return 1;
+        } catch (InterruptedException e) {
+            return 1;
+        }
+    }
+}
