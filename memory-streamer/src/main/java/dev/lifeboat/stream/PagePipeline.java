@@ -26,8 +26,8 @@ import java.util.concurrent.locks.LockSupport;
  * such a page is dirty again and follows later.
  */
 public final class PagePipeline implements AutoCloseable {
-    /** How long a full ring may stand still before the pass is given up: longer than any limit of store or peer. */
-    private static final long STALL_LIMIT_NS = TimeUnit.SECONDS.toNanos(120);
+    /** How long a full ring may stand still before the pass is given up: longer than the store's own limit, 150 s. */
+    private static final long STALL_LIMIT_NS = TimeUnit.SECONDS.toNanos(180);
 
     private static final long RECHECK_NS = TimeUnit.MILLISECONDS.toNanos(2);
 

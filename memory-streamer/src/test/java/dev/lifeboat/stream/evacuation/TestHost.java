@@ -2,13 +2,13 @@
 package dev.lifeboat.stream.evacuation;
 
 import dev.lifeboat.store.OwnerRecord;
+import dev.lifeboat.store.VmStore;
 import dev.lifeboat.stream.Baseline;
 import dev.lifeboat.stream.FakeVm;
 import dev.lifeboat.stream.FrameInjector;
 import dev.lifeboat.stream.GuestMemory;
 import dev.lifeboat.stream.HeldFrames;
 import dev.lifeboat.stream.LiveVm;
-import dev.lifeboat.stream.MemoryStore;
 import dev.lifeboat.stream.Streamer;
 import dev.lifeboat.stream.StreamerConfig;
 import dev.lifeboat.stream.wire.HelloInfo;
@@ -51,7 +51,7 @@ final class TestHost implements AutoCloseable {
     }
 
     final String name;
-    final MemoryStore store;
+    final VmStore store;
     final WireSecurity security;
     GuestMemory memory;
     FakeVm vm;
@@ -65,7 +65,7 @@ final class TestHost implements AutoCloseable {
     Optional<FrameInjector> injector = Optional.empty();
     EvacuationSource source;
 
-    TestHost(String name, MemoryStore store, WireSecurity security) {
+    TestHost(String name, VmStore store, WireSecurity security) {
         this.name = name;
         this.store = store;
         this.security = security;
@@ -75,7 +75,7 @@ final class TestHost implements AutoCloseable {
     TestHost boot(long seed, long pauseBetweenWritesNs) {
         memory = new GuestMemory(MEMORY_BYTES);
         vm = new FakeVm(memory, PAGES, seed, pauseBetweenWritesNs);
-        stream(store.own(name, 1), Baseline.nothing());
+        stream(store.owners().claim(OwnershipRace.record(store.vmId(), 1, name)), Baseline.nothing());
         vm.resume();
         return this;
     }

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.stream.evacuation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.lifeboat.linux.NativeMemory;
+import dev.lifeboat.store.DefaultVmStore;
+import dev.lifeboat.store.EpochManifest;
+import dev.lifeboat.store.ObjectStore;
+import dev.lifeboat.store.ObjectStores;
+import dev.lifeboat.store.VmStore;
+import dev.lifeboat.stream.FakeVm;
+import dev.lifeboat.stream.GuestMemory;
+import dev.lifeboat.stream.wire.WireSecurity;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The same moves with the real store: segments, manifests, owner records in a directory. */
+@Timeout(120)
+class EvacuationWithDirectoryStoreTest {
+    private static final Duration LIMIT = Duration.ofSeconds(30);
+
+    @Test
+    void aVmMovesTwiceAndRestoresFromTheStoreAloneAfterEachMove(@TempDir Path directory) throws Exception {
+        try (ObjectStore objects = ObjectStores.open("dir:" + directory, Optional.empty(), Optional.empty())) {
+            // Each host opens the VM's store by itself, as separate processes do.
+            try (TestHost a = host("a", objects).boot(21, 20_000);
+                    TestHost b = host("b", objects);
+                    TestHost c = host("c", objects)) {
+                a.streamer.forceEpoch(LIMIT);
+                move(a, b);
+                assertRestores(new DefaultVmStore(objects, "vm-1"), b);
+                move(b, c);
+                assertRestores(new DefaultVmStore(objects, "vm-1"), c);
+                assertThat(c.streamer.owner().term()).isEqualTo(3);
+            }
+        }
+    }
+
+    private static TestHost host(String name, ObjectStore objects) {
+        return new TestHost(name, new DefaultVmStore(objects, "vm-1"), WireSecurity.insecure());
+    }
+
+    private static void move(TestHost from, TestHost to) throws Exception {
+        EvacuationReport report = from.evacuateTo(to);
+        assertThat(report.memoryHashEqual()).isTrue();
+        assertThat(report.hydratedFromEpoch()).isPositive();
+        to.target.complete().get(10, TimeUnit.SECONDS);
+        to.arrived();
+        to.vm.pause();
+        assertThat(to.vm.findDamage()).isEmpty();
+        to.vm.resume();
+    }
+
+    private static void assertRestores(VmStore store, TestHost host) {
+        host.streamer.forceEpoch(LIMIT);
+        // Later epochs would push this one out of the store while it is read.
+        long epoch = host.streamer.suspend(LIMIT);
+        EpochManifest manifest = store.epoch(epoch).orElseThrow();
+        try (GuestMemory memory = new GuestMemory(TestHost.MEMORY_BYTES)) {
+            store.restore(
+                    manifest,
+                    (first, count, content) -> NativeMemory.copy(
+                            NativeMemory.addressOf(content) + content.position(),
+                            memory.pageAddress(first),
+                            count * 4096L));
+            try (FakeVm restored = new FakeVm(memory, manifest.state())) {
+                assertThat(restored.findDamage()).isEmpty();
+            }
+        }
+        host.streamer.resume(host.streamer.owner());
+    }
+}
