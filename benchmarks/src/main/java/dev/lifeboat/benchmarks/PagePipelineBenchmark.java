@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.benchmarks;
+
+import dev.lifeboat.linux.NativeMemory;
+import dev.lifeboat.stream.GuestMemory;
+import dev.lifeboat.stream.MemoryHash;
+import dev.lifeboat.stream.PagePipeline;
+import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Measurement;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OperationsPerInvocation;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
+import org.openjdk.jmh.annotations.Warmup;
+
+/**
+ * Runs of 16 pages per second from guest memory to a sink that only looks at them, beside copying and hashing the same
+ * memory. {@code -prof gc} shows what the page path allocates.
+ */
+@State(Scope.Benchmark)
+@BenchmarkMode(Mode.Throughput)
+@OutputTimeUnit(TimeUnit.SECONDS)
+@Warmup(iterations = 3, time = 1)
+@Measurement(iterations = 3, time = 2)
+@Fork(1)
+public class PagePipelineBenchmark {
+    private static final int RUNS = 1024;
+    private static final int RUN_BYTES = 16 * GuestMemory.PAGE_BYTES;
+
+    /** What the pages hold. */
+    public enum Content {
+        ZERO,
+        TEXT,
+        RANDOM
+    }
+
+    @Param
+    public Content content;
+
+    private GuestMemory memory;
+    private PagePipeline pipeline;
+    private long copy;
+    private long sunkBytes;
+
+    @Setup
+    public void fill() {
+        memory = new GuestMemory((long) RUNS * RUN_BYTES);
+        copy = NativeMemory.allocate(RUN_BYTES);
+        SplittableRandom random = new SplittableRandom(1);
+        for (long page = 0; page < memory.pages(); page++) {
+            for (int i = 0; i < GuestMemory.PAGE_BYTES; i += 8) {
+                long value = switch (content) {
+                    case ZERO -> 0;
+                    case TEXT -> 0x6574706f6f6c0000L + random.nextInt(64);
+                    case RANDOM -> random.nextLong();
+                };
+                NativeMemory.putLong(memory.pageAddress(page) + i, value);
+            }
+        }
+        pipeline = new PagePipeline("benchmark", 1, 64);
+        pipeline.begin((first, count, encoding, payload, crc) -> sunkBytes += payload.remaining());
+    }
+
+    @TearDown
+    public void free() {
+        pipeline.close();
+        NativeMemory.free(copy);
+        memory.close();
+    }
+
+    @Benchmark
+    @OperationsPerInvocation(RUNS)
+    public long pipeline() {
+        for (int run = 0; run < RUNS; run++) {
+            pipeline.publish(run * 16L, 16, memory.pageAddress(run * 16L));
+        }
+        pipeline.drain();
+        return sunkBytes;
+    }
+
+    @Benchmark
+    @OperationsPerInvocation(RUNS)
+    public long memcpy() {
+        for (int run = 0; run < RUNS; run++) {
+            NativeMemory.copy(memory.pageAddress(run * 16L), copy, RUN_BYTES);
+        }
+        return NativeMemory.getLong(copy);
+    }
+
+    @Benchmark
+    @OperationsPerInvocation(RUNS)
+    public long hash() {
+        return MemoryHash.of(memory);
+    }
+}
