@@ -41,6 +41,7 @@ class StreamerTest {
             for (int i = 0; i < 10; i++) {
                 last = streamer.forceEpoch(LIMIT);
             }
+            streamer.suspend(LIMIT);
             vm.pause();
             assertThat(vm.findDamage()).isEmpty();
             assertThat(vm.writes()).isGreaterThan(0);

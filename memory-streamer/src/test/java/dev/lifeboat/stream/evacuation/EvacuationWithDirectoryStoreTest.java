@@ -52,9 +52,7 @@ class EvacuationWithDirectoryStoreTest {
         assertThat(report.hydratedFromEpoch()).isPositive();
         to.target.complete().get(10, TimeUnit.SECONDS);
         to.arrived();
-        to.vm.pause();
-        assertThat(to.vm.findDamage()).isEmpty();
-        to.vm.resume();
+        assertThat(to.findDamage()).isEmpty();
     }
 
     private static void assertRestores(VmStore store, TestHost host) {

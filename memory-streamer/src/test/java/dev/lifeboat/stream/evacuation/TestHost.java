@@ -16,6 +16,7 @@ import dev.lifeboat.stream.wire.WireLimits;
 import dev.lifeboat.stream.wire.WireSecurity;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -118,6 +119,17 @@ final class TestHost implements AutoCloseable {
         vm = (FakeVm) arrival.vm();
         stream(arrival.owner(), arrival.baseline());
         return arrival;
+    }
+
+    /** Checks all of the guest's memory; the guest stands still meanwhile. Empty when all is well. */
+    String findDamage() {
+        // A cut of the streamer would resume the guest under the check.
+        streamer.suspend(Duration.ofSeconds(20));
+        vm.pause();
+        String damage = vm.findDamage();
+        vm.resume();
+        streamer.resume(streamer.owner());
+        return damage;
     }
 
     boolean runs() {
