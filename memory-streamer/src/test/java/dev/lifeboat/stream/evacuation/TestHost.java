@@ -132,8 +132,16 @@ final class TestHost implements AutoCloseable {
         return damage;
     }
 
+    /** Whether the guest runs, looked at long enough not to take a cut of the streamer for a stop. */
     boolean runs() {
-        return vm != null && vm.isRunning();
+        long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(300);
+        while (vm != null && System.nanoTime() < end) {
+            if (vm.isRunning()) {
+                return true;
+            }
+            Thread.onSpinWait();
+        }
+        return false;
     }
 
     private final class Incoming implements IncomingVm {
