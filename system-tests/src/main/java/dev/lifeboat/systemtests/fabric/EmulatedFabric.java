@@ -53,7 +53,7 @@ public final class EmulatedFabric implements AutoCloseable {
     private static final Duration READY_LIMIT = Duration.ofSeconds(120);
     private static final int GATEWAY_MEMORY_MIB = 2048;
     private static final int CLIENT_MEMORY_MIB = 896;
-    private static final int VCPUS = 2;
+    private static final int VCPUS = 1;
 
     private final FabricOptions options;
     private final Images images;

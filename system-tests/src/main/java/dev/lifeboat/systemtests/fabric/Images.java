@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.systemtests.fabric;
 
+import dev.lifeboat.systemtests.ClassTraining;
 import dev.lifeboat.systemtests.machine.MachineException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -41,7 +42,14 @@ public record Images(Path project) {
         progress.accept("guest images (the first time this takes minutes and needs the internet)");
         script(log, "guest-images/make", "guests");
         progress.accept("host image");
-        script(log, "guest-images/make", "host", "--program", "system-tests/target/dist/lib");
+        script(
+                log,
+                "guest-images/make",
+                "host",
+                "--program",
+                "system-tests/target/dist/lib",
+                "--train",
+                ClassTraining.class.getName());
     }
 
     private void script(Path log, String... command) throws IOException, InterruptedException {
