@@ -21,6 +21,7 @@ import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 
@@ -33,6 +34,8 @@ public final class MicroVm implements LiveVm, AutoCloseable {
     private static final int COM1_PORTS = 8;
     /** Longer pauses are told to the guest; its lock-up detector waits seconds, its stall detectors longer. */
     private static final long WORTH_TELLING_NS = TimeUnit.MILLISECONDS.toNanos(500);
+
+    private static final AtomicBoolean WARMED_UP = new AtomicBoolean();
 
     private final GuestMemory memory;
     private final MicroVmConfig config;
@@ -110,6 +113,7 @@ public final class MicroVm implements LiveVm, AutoCloseable {
         }
         this.memory = memory;
         this.config = config;
+        warmUp();
         machine = new KvmMachine(hypervisor, memory, config.vcpus(), Clock.systemUTC());
         boolean complete = false;
         try {
@@ -129,6 +133,18 @@ public final class MicroVm implements LiveVm, AutoCloseable {
             if (!complete) {
                 closeParts();
             }
+        }
+    }
+
+    /**
+     * Makes the JVM load and compile what encodes a state while the guest boots: the first time takes hundreds of
+     * milliseconds (seconds on an emulated host), which would be part of the first epoch's pause.
+     */
+    private static void warmUp() {
+        if (WARMED_UP.compareAndSet(false, true)) {
+            Thread thread = new Thread(VmState::warmUp, "vm-warm-up");
+            thread.setDaemon(true);
+            thread.start();
         }
     }
 

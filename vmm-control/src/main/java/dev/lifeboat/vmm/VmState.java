@@ -7,8 +7,13 @@ import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.ObjectWriter;
 import com.fasterxml.jackson.dataformat.cbor.databind.CBORMapper;
 import dev.lifeboat.vmm.device.SerialState;
+import dev.lifeboat.vmm.device.VirtQueueState;
 import dev.lifeboat.vmm.device.VirtioMmioState;
+import dev.lifeboat.vmm.device.VirtioRngState;
+import dev.lifeboat.vmm.kvm.ClockState;
+import dev.lifeboat.vmm.kvm.CpuCompatibility;
 import dev.lifeboat.vmm.kvm.KvmState;
+import dev.lifeboat.vmm.kvm.VcpuState;
 import java.io.IOException;
 import java.util.List;
 
@@ -20,6 +25,9 @@ import java.util.List;
  */
 public record VmState(int version, long memoryBytes, KvmState kvm, SerialState serial, List<VirtioMmioState> devices) {
     public static final int VERSION = 1;
+
+    /** Enough for the first compiler; more only heats the host while the guest boots. */
+    private static final int WARM_UP_ROUNDS = 100;
 
     private static final CBORMapper MAPPER = CBORMapper.builder()
             .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
@@ -36,6 +44,22 @@ public record VmState(int version, long memoryBytes, KvmState kvm, SerialState s
             return WRITER.writeValueAsBytes(this);
         } catch (JsonProcessingException e) {
             throw new VmmException("the VM's state cannot be encoded: " + e.getOriginalMessage(), e);
+        }
+    }
+
+    /** Encodes and decodes a small state of the right shape a few times; see MicroVm. */
+    static void warmUp() {
+        byte[] bytes = new byte[1024];
+        CpuCompatibility.Key cpu = new CpuCompatibility.Key(1, "", "", new int[1], 0);
+        VcpuState vcpu =
+                new VcpuState(0, 0, bytes, bytes, bytes, bytes, bytes, bytes, 0, false, 0, bytes, bytes, bytes);
+        KvmState kvm = new KvmState(cpu, new ClockState(0, 0, 0, 0), bytes, List.of(bytes), List.of(vcpu));
+        SerialState serial = new SerialState(SerialState.VERSION, 0, 0, 0, 0, 0, 0, 0, false, false, List.of());
+        VirtQueueState queue = new VirtQueueState(1, 1, false, 0, 0, 0, 0, 0);
+        VirtioMmioState device = new VirtioMmioState(
+                VirtioMmioState.VERSION, 4, 0, 0, 0, 0, 0, 0, 0, 0, List.of(queue), new VirtioRngState(1));
+        for (int i = 0; i < WARM_UP_ROUNDS; i++) {
+            decode(new VmState(VERSION, 0, kvm, serial, List.of(device)).encode());
         }
     }
 

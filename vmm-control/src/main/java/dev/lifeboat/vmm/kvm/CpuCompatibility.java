@@ -22,6 +22,10 @@ public final class CpuCompatibility {
     private static final int VERSION = 1;
     private static final int TSC_DEADLINE = 1 << 24;
     /** Says that the package has several logical processors: the VM's topology, not a feature of the host. */
+    /** What the guest's kernel switched on, as KVM shows it back: not a feature of the CPU. */
+    private static final int OSXSAVE = 1 << 27;
+
+    private static final int OSPKE = 1 << 4;
     private static final int HYPER_THREADING = 1 << 28;
 
     private CpuCompatibility() {}
@@ -66,10 +70,10 @@ public final class CpuCompatibility {
     }
 
     private static final List<Register> REGISTERS = List.of(
-            new Register("1.ecx", 1, 0, ECX),
+            new Register("1.ecx", 1, 0, ECX, ~OSXSAVE),
             new Register("1.edx", 1, 0, EDX, ~HYPER_THREADING),
             new Register("7.ebx", 7, 0, EBX),
-            new Register("7.ecx", 7, 0, ECX),
+            new Register("7.ecx", 7, 0, ECX, ~OSPKE),
             new Register("7.edx", 7, 0, EDX),
             new Register("7.1.eax", 7, 1, EAX),
             new Register("0xd.eax (XCR0)", 0xd, 0, EAX),
