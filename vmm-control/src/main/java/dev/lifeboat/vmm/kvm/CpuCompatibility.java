@@ -21,11 +21,11 @@ import java.util.List;
 public final class CpuCompatibility {
     private static final int VERSION = 1;
     private static final int TSC_DEADLINE = 1 << 24;
-    /** Says that the package has several logical processors: the VM's topology, not a feature of the host. */
     /** What the guest's kernel switched on, as KVM shows it back: not a feature of the CPU. */
     private static final int OSXSAVE = 1 << 27;
 
     private static final int OSPKE = 1 << 4;
+    /** Says that the package has several logical processors: the VM's topology, not a feature of the host. */
     private static final int HYPER_THREADING = 1 << 28;
 
     private CpuCompatibility() {}
