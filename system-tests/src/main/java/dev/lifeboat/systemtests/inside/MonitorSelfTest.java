@@ -13,6 +13,8 @@ import java.util.Map;
  * failed. Without names it runs all.
  */
 public final class MonitorSelfTest {
+    private static final int ATTEMPTS = 3;
+
     private MonitorSelfTest() {}
 
     /** One test; throws what went wrong. */
@@ -33,7 +35,7 @@ public final class MonitorSelfTest {
                 if (!cases.containsKey(name)) {
                     throw new IllegalArgumentException("no such test; there are " + cases.keySet());
                 }
-                cases.get(name).run();
+                runUnlessEmulatorFails(name, cases.get(name));
                 System.out.println(
                         "monitor-test: ok " + name + " " + (System.nanoTime() - startNs) / 1_000_000 + " ms");
             } catch (Exception | AssertionError e) {
@@ -44,6 +46,25 @@ public final class MonitorSelfTest {
         }
         System.out.println("monitor-tests: " + (names.length - failed) + " ok, " + failed + " failed");
         System.exit(failed == 0 ? 0 : 1);
+    }
+
+    /**
+     * QEMU before 8.1 may keep the break point that a kernel puts in for an instant while it changes its own code
+     * ("accel/tcg: Always lock pages before translation" mends it): a guest with several vCPUs then dies with "Oops:
+     * int3". That says nothing about the monitor, so such a case, and only such a case, is run again, and said so.
+     */
+    private static void runUnlessEmulatorFails(String name, Case test) throws Exception {
+        for (int attempt = 1; ; attempt++) {
+            try {
+                test.run();
+                return;
+            } catch (AssertionError e) {
+                if (attempt == ATTEMPTS || !String.valueOf(e.getMessage()).contains("Oops: int3")) {
+                    throw e;
+                }
+                System.out.println("monitor-test: again " + name + ", the emulator kept a break point in the guest");
+            }
+        }
     }
 
     private static Map<String, Case> cases(GuestFiles files) {

@@ -94,7 +94,7 @@ final class SaveCases {
                 guest.type("echo total=$(grep MemTotal /proc/meminfo | tr -dc 0-9)=");
                 Matcher total = guest.await("total=(\\d+)=", 0);
                 Check.that(Long.parseLong(total.group(1)) > 4_700_000, "the guest sees " + total.group(1) + " KiB");
-                guest.type("mount -t tmpfs t /mnt; dd if=/dev/zero of=/mnt/a bs=1M count=64 2>/dev/null;"
+                guest.type("mkdir -p /mnt; mount -t tmpfs t /mnt; dd if=/dev/zero of=/mnt/a bs=1M count=64 2>/dev/null;"
                         + " head -c 8000000 /dev/urandom >/mnt/b; md5sum </mnt/b; echo DO''NE");
                 guest.await("[0-9a-f]{32}[^$]*DONE", 0);
                 state = pauseAndSave(guest);

@@ -81,7 +81,7 @@ final class TestGuest implements AutoCloseable {
                 long leftNs = deadlineNs - System.nanoTime();
                 if (leftNs <= 0 || vm.status().ended()) {
                     throw new AssertionError("no \"" + regex + "\" after position " + from + ", VM " + vm.status()
-                            + "; the console: " + console.substring(Math.max(0, console.length() - 2000)));
+                            + "; the console: " + console.substring(Math.max(0, console.length() - 8000)));
                 }
                 TimeUnit.NANOSECONDS.timedWait(console, Math.min(leftNs, 200_000_000L));
             }

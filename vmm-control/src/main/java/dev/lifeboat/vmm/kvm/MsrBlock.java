@@ -59,53 +59,51 @@ final class MsrBlock {
     }
 
     /**
-     * Writes the block in its order, but only the registers that {@code wanted} accepts. A refused write is harmless when
-     * the register holds the value already; else it is fatal, because the guest would go on with a different processor.
+     * Writes the block in its order, but only the registers that {@code wanted} accepts. Of these, one that holds the
+     * value already is left alone: KVM refuses or complains about some writes even of the present value. A refused write
+     * is fatal, because the guest would go on with a different processor.
      */
     static void write(KvmVcpu vcpu, byte[] block, IntPredicate wanted) {
         ByteBuffer entries = ByteBuffer.wrap(block).order(ByteOrder.LITTLE_ENDIAN);
         int[] indices = new int[block.length / KvmStruct.MSR_ENTRY];
         long[] values = new long[indices.length];
         int count = 0;
-        for (int i = 0; i < indices.length; i++) {
-            int index = entries.getInt(i * KvmStruct.MSR_ENTRY);
-            if (wanted.test(index)) {
-                indices[count] = index;
-                values[count++] = entries.getLong(i * KvmStruct.MSR_ENTRY + 8);
+        for (int at = 0; at < block.length; at += KvmStruct.MSR_ENTRY) {
+            if (wanted.test(entries.getInt(at))) {
+                indices[count] = entries.getInt(at);
+                values[count++] = entries.getLong(at + 8);
             }
         }
+        count = withoutThosePresent(vcpu, indices, values, count);
         indices = Arrays.copyOf(indices, count);
         int at = 0;
         while (at < count) {
             int done = vcpu.setMsrs(indices, values, at);
-            at += done;
             if (done == 0) {
-                toleratedRefusal(vcpu, indices[at], values[at]);
-                at++;
+                throw new VmmException("KVM_SET_MSRS refused MSR 0x" + Integer.toHexString(indices[at]) + " = 0x"
+                        + Long.toHexString(values[at]) + " on vCPU " + vcpu.id()
+                        + "; this host's KVM does not support what the saved VM uses, choose another target");
             }
+            at += done;
         }
     }
 
-    private static void toleratedRefusal(KvmVcpu vcpu, int index, long value) {
-        long[] present = {~value};
-        int read = vcpu.getMsrs(new int[] {index}, present, 0);
-        if (read == 1 && present[0] == value || read == 0 && value == 0) {
-            LOG.debug("MSR 0x{} cannot be written and holds {} already", Integer.toHexString(index), value);
-            return;
+    /** Compacts the arrays; a register that cannot be read counts as zero, which is what a guest would see of it. */
+    private static int withoutThosePresent(KvmVcpu vcpu, int[] indices, long[] values, int count) {
+        int[] asked = Arrays.copyOf(indices, count);
+        long[] present = new long[count];
+        int at = 0;
+        while (at < count) {
+            int done = vcpu.getMsrs(asked, present, at);
+            at += done == 0 ? 1 : done;
         }
-        throw new VmmException("KVM_SET_MSRS refused MSR 0x" + Integer.toHexString(index) + " = 0x"
-                + Long.toHexString(value) + " on vCPU " + vcpu.id()
-                + "; this host's KVM does not support what the saved VM uses, choose another target");
-    }
-
-    /** The value of one register in a block, 0 when it is not there. */
-    static long value(byte[] block, int index) {
-        ByteBuffer entries = ByteBuffer.wrap(block).order(ByteOrder.LITTLE_ENDIAN);
-        for (int at = 0; at < block.length; at += KvmStruct.MSR_ENTRY) {
-            if (entries.getInt(at) == index) {
-                return entries.getLong(at + 8);
+        int kept = 0;
+        for (int i = 0; i < count; i++) {
+            if (present[i] != values[i]) {
+                indices[kept] = indices[i];
+                values[kept++] = values[i];
             }
         }
-        return 0;
+        return kept;
     }
 }
