@@ -132,11 +132,6 @@ abstract class QueueDevice implements VirtioDevice {
         }
     }
 
-    /** Ends the device thread's wait; any thread. */
-    final void wake() {
-        control.signal();
-    }
-
     /** Stays here while paused; returns false when the thread has to end. */
     private boolean park() {
         synchronized (lock) {

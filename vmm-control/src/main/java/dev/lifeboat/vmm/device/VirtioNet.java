@@ -11,18 +11,18 @@ import dev.lifeboat.stream.FrameInjector;
 import dev.lifeboat.stream.GuestMemory;
 import dev.lifeboat.stream.HeldFrames;
 import java.nio.ByteBuffer;
-import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * A network card on a tap (virtio 1.2, 5.1). Its thread moves frames between the tap and guest memory by readv and
- * writev, so payloads are touched by the kernel only; nothing is allocated per packet. Checksums and segmentation are
- * left to whoever is cheaper: the tap gets the offloads that the guest accepted.
+ * writev: the kernel touches the payload, nothing is allocated or locked per packet. Checksums and segmentation are left
+ * to the other side of the tap as far as the guest accepted it.
  *
- * <p>While paused it takes nothing from the tap: frames wait there and are not refused (invariant I5). After a move the
- * source hands them over ({@link #drain}) and the target gives them to the guest before its own ({@link #inject}). A
- * restored card asks its guest to announce itself.
+ * <p>While paused it reads nothing: frames wait in the tap and are not refused (invariant I5). After a hand-over the
+ * source gives them away by {@link #drain}, and the target puts them in front of its own by {@link #inject}. A card that
+ * was restored asks its guest to announce itself (GUEST_ANNOUNCE), until it does.
  */
 public final class VirtioNet extends QueueDevice implements HeldFrames, FrameInjector {
     static final int TYPE = 1;
@@ -39,77 +39,82 @@ public final class VirtioNet extends QueueDevice implements HeldFrames, FrameInj
     static final int FEATURE_CTRL_VQ = 17;
     static final int FEATURE_GUEST_ANNOUNCE = 21;
 
+    static final int RECEIVE = 0;
+    static final int TRANSMIT = 1;
+    static final int CONTROL = 2;
     static final int STATUS_LINK_UP = 1;
     static final int STATUS_ANNOUNCE = 2;
-    static final int CONTROL_ANNOUNCE = 3;
+    static final int CONTROL_CLASS_ANNOUNCE = 3;
     static final int CONTROL_OK = 0;
     static final int CONTROL_ERROR = 1;
 
-    private static final int RECEIVE = 0;
-    private static final int TRANSMIT = 1;
-    private static final int CONTROL = 2;
-    private static final int QUEUES = 3;
     private static final int QUEUE_SIZE = 256;
     private static final int BATCH = 64;
-    private static final int CONFIG_BYTES = 12;
     private static final int MAC_BYTES = 6;
-    private static final int ETHERNET_HEADER_BYTES = 14;
-    private static final int VLAN_TAG_BYTES = 4;
-    /** A segment of 64 KiB with its Ethernet header, as TSO lets the tap hand over. */
-    private static final int LARGEST_FRAME_BYTES = (1 << 16) + ETHERNET_HEADER_BYTES;
-    /** virtio_net_hdr_v1.num_buffers, 5.1.6. */
-    private static final int NUM_BUFFERS_OFFSET = 10;
-    /** UIO_MAXIOV: what one readv takes at most. */
-    private static final int MAX_IOVECS = 1024;
+    private static final int CONFIG_BYTES = 12;
+    private static final int CONFIG_STATUS = 6;
+    private static final int CONFIG_MTU = 10;
+    private static final int ETHERNET_BYTES = 14;
+    private static final int SMALLEST_BYTES = Tap.VNET_HEADER_BYTES + ETHERNET_BYTES;
+    /** A TSO segment (64 KiB with its IP header) with its Ethernet header, a VLAN tag and the virtio header. */
+    static final int LARGEST_BYTES = SMALLEST_BYTES + 4 + 65536;
 
-    private static final int MAX_INJECTED = 4096;
+    /** A guest that has not posted enough buffers for a frame by then does not get it. */
+    private static final long HELD_LIMIT_NS = TimeUnit.SECONDS.toNanos(2);
+
+    private static final long ANNOUNCE_AGAIN_NS = TimeUnit.MILLISECONDS.toNanos(500);
+    private static final int ANNOUNCE_TIMES = 5;
+    /** One drain gives up its thread at the latest after so many frames, twice what a tap holds. */
+    private static final int DRAIN_FRAMES = 2048;
 
     private static final Logger LOG = LoggerFactory.getLogger(VirtioNet.class);
 
-    /** Where the offloads that the guest accepted are told. */
-    @FunctionalInterface
-    interface Offloads {
-        void set(boolean checksum, boolean tso4, boolean tso6);
-    }
-
-    private final String mac;
-    private final byte[] macBytes;
-    private final int mtu;
     private final int fd;
-    private final Offloads offloads;
+    private final TapOffloads offloads;
     private final AutoCloseable owner;
+    private final String mac;
+    private final int mtu;
     private final byte[] config = new byte[CONFIG_BYTES];
-    private volatile int status = STATUS_LINK_UP;
-    private final ArrayBlockingQueue<byte[]> injected = new ArrayBlockingQueue<>(MAX_INJECTED);
-
-    /** Room for one frame of our own: a control command, an injected or a held frame. */
-    private final long scratch = NativeMemory.allocate(Tap.VNET_HEADER_BYTES + LARGEST_FRAME_BYTES);
-
-    // The device thread's. Receive buffers stand ready in `receive`, one entry of the arrays per chain.
-    private final IoVectors receive;
-    private final int[] readyHead = new int[MAX_IOVECS];
-    private final int[] readyVectors = new int[MAX_IOVECS];
-    private final long[] readyBytes = new long[MAX_IOVECS];
-    private int ready;
-    private long readyTotalBytes;
-    private final IoVectors vectors;
+    private final InjectedFrames injected = new InjectedFrames(LARGEST_BYTES);
+    private final ReceiveWindow window;
+    private final IoVectors transmit;
     private final DescriptorChain chain = new DescriptorChain();
+    /** A frame that is longer than the buffers that stood ready: kept whole until the guest posts more. */
+    private final long held = NativeMemory.allocate(LARGEST_BYTES);
+
+    private final long scratch = NativeMemory.allocate(8);
+    private final ByteBuffer drained = ByteBuffer.allocateDirect(LARGEST_BYTES);
+
+    /** Written by the device thread, read by vCPUs. */
+    private volatile int status = STATUS_LINK_UP;
+
+    // The device thread's, or the pausing thread's while that one is parked.
     private Activation activation;
-    private int tapPoll;
-    private boolean announceDue;
+    private VirtQueue receiveQueue;
+    private VirtQueue transmitQueue;
+    private VirtQueue controlQueue;
+    private long windowBytes;
+    private int windowChains;
     private boolean mergeable;
-    private long neededBytes;
-    private long dropped;
-
-    /** A readable frame waits and buffers are lacking: only the guest can help. */
+    private int heldBytes;
+    private long heldSinceNs;
     private boolean starved;
+    private boolean transmitBlocked;
+    private int announcesLeft;
+    private long announceAtNs;
+    private long dropped;
+    private int injectedPoll;
+    private int tapPoll;
 
-    private volatile boolean closing;
+    private final Object drainLock = new Object();
+    private boolean drainClosed;
 
     /**
-     * Opens a tap that exists.
+     * Opens a tap that exists; closing the device closes it. From then on the tap queues frames for the guest, so the
+     * target of a move opens it before the fabric points at it.
      *
-     * @param mac {@code 52:54:00:...}
+     * @param mac the guest's address, {@code 52:54:00:12:34:56}
+     * @param mtu told to the guest, 68 to 65535
      * @throws DeviceException when the tap cannot be used
      */
     public static VirtioNet open(String name, GuestMemory memory, String tapName, String mac, int mtu) {
@@ -119,7 +124,8 @@ public final class VirtioNet extends QueueDevice implements HeldFrames, FrameInj
         } catch (LinuxException e) {
             throw new DeviceException(
                     name + ": cannot use the tap " + tapName + ": " + e.getMessage()
-                            + ": make it first (the agent does), and run as root or with CAP_NET_ADMIN",
+                            + ": make it first (the agent does), check that no other VM has it open, and run as root"
+                            + " or with CAP_NET_ADMIN",
                     e);
         }
         try {
@@ -130,37 +136,29 @@ public final class VirtioNet extends QueueDevice implements HeldFrames, FrameInj
         }
     }
 
-    /** @param owner of {@code fd}, closed with the device */
-    VirtioNet(String name, GuestMemory memory, int fd, Offloads offloads, AutoCloseable owner, String mac, int mtu) {
+    /** A card on {@code fd}, which does not block and keeps frames apart; {@code owner} is closed with the device. */
+    VirtioNet(String name, GuestMemory memory, int fd, TapOffloads offloads, AutoCloseable owner, String mac, int mtu) {
         super(name);
-        this.mac = mac;
-        this.mtu = mtu;
         this.fd = fd;
         this.offloads = offloads;
         this.owner = owner;
-        macBytes = parse(mac);
-        System.arraycopy(macBytes, 0, config, 0, MAC_BYTES);
+        this.mac = mac;
+        this.mtu = mtu;
+        parseMac(mac, config);
         config[8] = 1; // one pair of queues
-        config[10] = (byte) mtu;
-        config[11] = (byte) (mtu >>> 8);
-        receive = new IoVectors(memory, MAX_IOVECS + QUEUE_SIZE);
-        vectors = new IoVectors(memory, QUEUE_SIZE);
+        config[CONFIG_MTU] = (byte) mtu;
+        config[CONFIG_MTU + 1] = (byte) (mtu >>> 8);
+        window = new ReceiveWindow(memory, QUEUE_SIZE);
+        transmit = new IoVectors(memory, QUEUE_SIZE);
     }
 
-    private static byte[] parse(String mac) {
-        String[] parts = mac.split(":");
-        if (parts.length != MAC_BYTES) {
+    private static void parseMac(String mac, byte[] into) {
+        if (!mac.matches("[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")) {
             throw new DeviceException("'" + mac + "' is no MAC address: write it as 52:54:00:12:34:56");
         }
-        byte[] bytes = new byte[MAC_BYTES];
         for (int i = 0; i < MAC_BYTES; i++) {
-            try {
-                bytes[i] = (byte) Integer.parseInt(parts[i], 16);
-            } catch (NumberFormatException e) {
-                throw new DeviceException("'" + mac + "' is no MAC address: write it as 52:54:00:12:34:56", e);
-            }
+            into[i] = (byte) Integer.parseInt(mac.substring(3 * i, 3 * i + 2), 16);
         }
-        return bytes;
     }
 
     @Override
@@ -188,7 +186,7 @@ public final class VirtioNet extends QueueDevice implements HeldFrames, FrameInj
 
     @Override
     public int queueCount() {
-        return QUEUES;
+        return 3;
     }
 
     @Override
@@ -198,7 +196,7 @@ public final class VirtioNet extends QueueDevice implements HeldFrames, FrameInj
 
     @Override
     public int readConfig(int offset) {
-        if (offset == MAC_BYTES) {
+        if (offset == CONFIG_STATUS) {
             return status;
         }
         return offset < CONFIG_BYTES ? config[offset] & 0xff : 0;
@@ -207,198 +205,197 @@ public final class VirtioNet extends QueueDevice implements HeldFrames, FrameInj
     @Override
     void start(Activation newActivation) {
         activation = newActivation;
-        mergeable = newActivation.accepted(FEATURE_MRG_RXBUF);
+        receiveQueue = newActivation.queues().get(RECEIVE);
+        transmitQueue = newActivation.queues().get(TRANSMIT);
+        controlQueue = newActivation.queues().get(CONTROL);
         boolean tso4 = newActivation.accepted(FEATURE_GUEST_TSO4);
         boolean tso6 = newActivation.accepted(FEATURE_GUEST_TSO6);
         offloads.set(newActivation.accepted(FEATURE_GUEST_CSUM), tso4, tso6);
-        neededBytes = Tap.VNET_HEADER_BYTES
-                + (tso4 || tso6 ? LARGEST_FRAME_BYTES : mtu + ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES);
-        forgetReady();
-    }
-
-    private void forgetReady() {
-        receive.clear();
-        ready = 0;
-        readyTotalBytes = 0;
-    }
-
-    private VirtQueue queue(int index) {
-        return activation.queues().get(index);
+        mergeable = newActivation.accepted(FEATURE_MRG_RXBUF);
+        // Without segmentation a frame fits into one buffer, unless the guest has strange ones: those take the detour
+        // over `held`.
+        windowBytes = mergeable && (tso4 || tso6) ? LARGEST_BYTES : 1;
+        windowChains = mergeable ? QUEUE_SIZE : 1;
+        starved = false;
+        transmitBlocked = false;
+        if (!newActivation.accepted(FEATURE_GUEST_ANNOUNCE)) {
+            announcesLeft = 0;
+        }
+        announceAtNs = System.nanoTime();
+        window.clear();
     }
 
     @Override
     boolean doWork() {
-        if (announceDue) {
-            announceDue = false;
-            if (activation.accepted(FEATURE_GUEST_ANNOUNCE)) {
-                status = STATUS_LINK_UP | STATUS_ANNOUNCE;
-                activation.signals().configChanged();
-            }
-        }
+        announce();
         boolean more = receiveBatch();
         more |= transmitBatch();
         return more | control();
     }
 
-    private boolean receiveBatch() {
-        VirtQueue queue = queue(RECEIVE);
-        int done = 0;
-        boolean empty = false;
-        while (done < BATCH && !empty) {
-            if (!makeReady(queue)) {
-                break;
-            }
-            long got = takeInjected();
-            if (got == 0) {
-                got = Libc.readv(fd, receive.address(0), Math.min(receive.count(), MAX_IOVECS));
-            }
-            if (got > 0) {
-                deliver(queue, got);
-                done++;
-            } else if (got == 0) {
-                break;
-            } else {
-                empty = !retryable(Libc.errno());
-            }
+    /** A configuration interrupt can be lost in a driver that is busy with its first one, so this is repeated. */
+    private void announce() {
+        if (announcesLeft > 0 && System.nanoTime() - announceAtNs >= 0) {
+            announcesLeft--;
+            announceAtNs = System.nanoTime() + ANNOUNCE_AGAIN_NS;
+            status = STATUS_LINK_UP | STATUS_ANNOUNCE;
+            activation.signals().configChanged();
         }
-        if (done > 0 && queue.publish()) {
+    }
+
+    private boolean receiveBatch() {
+        int done = 0;
+        while (done < BATCH && receiveOne()) {
+            done++;
+        }
+        if (receiveQueue.publish()) {
             activation.signals().usedBuffers();
         }
         return done == BATCH;
     }
 
-    /** Whether to try again at once; an empty tap is the ordinary end of a batch. */
-    private boolean retryable(int errno) {
-        if (errno == Errno.EINTR) {
+    /** Gives the guest the next frame: the held one, an injected one, one of the tap. False when none can go on. */
+    private boolean receiveOne() {
+        if (heldBytes > 0) {
+            return deliverHeld();
+        }
+        window.fill(receiveQueue, windowBytes, windowChains);
+        starved = window.bytes() == 0;
+        return !starved && (receiveFrom(injected.fd()) || receiveFrom(fd));
+    }
+
+    private boolean receiveFrom(int source) {
+        long room = window.bytes();
+        boolean spill = room < LARGEST_BYTES;
+        if (spill) {
+            // The part that does not fit lands where it belongs in a copy of the whole frame.
+            window.addSpill(held + room, LARGEST_BYTES - room);
+        }
+        long got = Libc.readv(source, window.vectorsAddress(), window.vectorCount());
+        int errno = got < 0 ? Libc.errno() : 0;
+        if (spill) {
+            window.removeSpill();
+        }
+        if (got < 0) {
+            if (errno == Errno.EAGAIN) {
+                return false;
+            }
+            if (errno == Errno.EINTR) {
+                return true;
+            }
+            throw new LinuxException("readv", "the tap of " + name() + ", is it gone?", errno);
+        }
+        if (got == 0) {
+            throw new DeviceException("the other end of the network is closed");
+        }
+        if (got <= room) {
+            deliver(got);
+        } else {
+            window.copyOut(held);
+            if (mergeable) {
+                heldBytes = (int) got;
+                heldSinceNs = System.nanoTime();
+            } else {
+                drop("a frame of " + got + " bytes does not fit the guest's buffer of " + room);
+            }
+        }
+        return true;
+    }
+
+    private void deliver(long lengthBytes) {
+        if (lengthBytes < SMALLEST_BYTES) {
+            drop("a frame of " + lengthBytes + " bytes");
+            return;
+        }
+        window.use(receiveQueue, lengthBytes);
+    }
+
+    private boolean deliverHeld() {
+        window.fill(receiveQueue, heldBytes, QUEUE_SIZE);
+        starved = window.bytes() < heldBytes;
+        if (!starved) {
+            window.copyIn(held, heldBytes);
+            window.use(receiveQueue, heldBytes);
+            heldBytes = 0;
             return true;
         }
-        if (errno != Errno.EAGAIN) {
-            note("a frame could not be read: " + Errno.describe(errno));
+        if (window.isFull() || System.nanoTime() - heldSinceNs > HELD_LIMIT_NS) {
+            drop("a frame of " + heldBytes + " bytes, the guest has buffers for " + window.bytes());
+            heldBytes = 0;
+            return true;
         }
         return false;
     }
 
-    /** Puts enough receive buffers in place for any frame that may come; false when the guest has not given enough. */
-    private boolean makeReady(VirtQueue queue) {
-        int wantedChains = mergeable ? MAX_IOVECS : 1;
-        while (readyTotalBytes < neededBytes && ready < wantedChains && receive.count() <= MAX_IOVECS) {
-            if (!queue.pop(receive, chain)) {
-                break;
-            }
-            if (chain.readableCount > 0 || chain.writableBytes < Tap.VNET_HEADER_BYTES) {
-                throw new HostileQueueException("a receive buffer of " + chain.writableBytes + " writable and "
-                        + chain.readableBytes + " readable bytes");
-            }
-            readyHead[ready] = chain.head;
-            readyVectors[ready] = chain.writableCount;
-            readyBytes[ready] = chain.writableBytes;
-            ready++;
-            readyTotalBytes += chain.writableBytes;
-        }
-        starved = mergeable ? readyTotalBytes < neededBytes : ready == 0;
-        return !starved;
-    }
-
-    /** Copies an injected frame into the buffers that stand ready; returns its length, 0 when there is none. */
-    private long takeInjected() {
-        byte[] frame = injected.poll();
-        if (frame == null) {
-            return 0;
-        }
-        int length = (int) Math.min(frame.length, readyTotalBytes);
-        NativeMemory.copy(frame, 0, scratch, length);
-        receive.write(0, scratch, length);
-        return length;
-    }
-
-    /** The first {@code lengthBytes} of the ready buffers hold a frame: gives them to the guest, keeps the rest. */
-    private void deliver(VirtQueue queue, long lengthBytes) {
-        receive.markWritten(0, lengthBytes);
-        int chains = 0;
-        int usedVectors = 0;
-        long left = Math.min(lengthBytes, readyTotalBytes);
-        while (left > 0) {
-            long piece = Math.min(left, readyBytes[chains]);
-            queue.addUsed(readyHead[chains], piece);
-            readyTotalBytes -= readyBytes[chains];
-            usedVectors += readyVectors[chains];
-            left -= piece;
-            chains++;
-        }
-        long header = receive.hostAddress(0);
-        if (receive.lengthBytes(0) < Tap.VNET_HEADER_BYTES) {
-            throw new HostileQueueException(
-                    "a receive buffer whose first piece has " + receive.lengthBytes(0) + " bytes, less than a header");
-        }
-        // 5.1.6.3.2: with and without merging, the count of buffers is what the driver reads here.
-        NativeMemory.putShort(header + NUM_BUFFERS_OFFSET, (short) chains);
-        receive.compact(usedVectors);
-        ready -= chains;
-        System.arraycopy(readyHead, chains, readyHead, 0, ready);
-        System.arraycopy(readyVectors, chains, readyVectors, 0, ready);
-        System.arraycopy(readyBytes, chains, readyBytes, 0, ready);
-    }
-
     private boolean transmitBatch() {
-        VirtQueue queue = queue(TRANSMIT);
         int done = 0;
+        transmitBlocked = false;
         while (done < BATCH) {
-            vectors.clear();
-            if (!queue.pop(vectors, chain)) {
+            transmit.clear();
+            if (!transmitQueue.pop(transmit, chain)) {
                 break;
             }
-            send();
-            queue.addUsed(chain.head, 0);
+            if (!send()) {
+                transmitQueue.unpop(1);
+                transmitBlocked = true;
+                break;
+            }
+            transmitQueue.addUsed(chain.head, 0);
             done++;
         }
-        if (done > 0 && queue.publish()) {
+        if (transmitQueue.publish()) {
             activation.signals().usedBuffers();
         }
         return done == BATCH;
     }
 
-    /** A frame that the tap does not take is lost, as on any wire; the guest's protocols send it again. */
-    private void send() {
-        if (chain.writableCount > 0 || chain.readableBytes < Tap.VNET_HEADER_BYTES + ETHERNET_HEADER_BYTES) {
-            note("the guest sent a frame of " + chain.readableBytes + " bytes");
-            return;
+    /** Returns false when the tap takes nothing just now; a frame that it will never take is dropped, as on a wire. */
+    private boolean send() {
+        if (chain.readableBytes < SMALLEST_BYTES || chain.readableBytes > LARGEST_BYTES) {
+            drop("the guest sends a frame of " + chain.readableBytes + " bytes");
+            return true;
         }
-        while (Libc.writev(fd, vectors.address(chain.first), chain.readableCount) < 0) {
+        while (Libc.writev(fd, transmit.address(chain.first), chain.readableCount) < 0) {
             int errno = Libc.errno();
+            if (errno == Errno.EAGAIN) {
+                return false;
+            }
             if (errno != Errno.EINTR) {
-                note("a frame could not be sent: " + Errno.describe(errno));
-                return;
+                drop("the tap refuses a frame: " + Errno.describe(errno)
+                        + (errno == Errno.EIO ? ", the interface is down" : ""));
+                return true;
             }
         }
+        return true;
     }
 
-    /** Logs the first drop and then each time their number has doubled. */
-    private void note(String why) {
+    /** Logs the first drop and then each time their number has doubled: neither guest nor network fills the log. */
+    private void drop(String why) {
         dropped++;
         if (Long.bitCount(dropped) == 1) {
-            LOG.warn("{}: {} (dropped so far: {})", name(), why, dropped);
+            LOG.warn("{}: dropped {} (drop {})", name(), why, dropped);
         }
     }
 
     private boolean control() {
-        VirtQueue queue = queue(CONTROL);
-        vectors.clear();
-        if (!queue.pop(vectors, chain)) {
+        transmit.clear();
+        if (!controlQueue.pop(transmit, chain)) {
             return false;
         }
         if (chain.readableBytes < 2 || chain.writableBytes < 1) {
-            throw new HostileQueueException("a control command of " + chain.readableBytes + " readable and "
-                    + chain.writableBytes + " writable bytes");
+            throw new HostileQueueException("a control command with %d readable and %d writable bytes"
+                    .formatted(chain.readableBytes, chain.writableBytes));
         }
-        vectors.read(chain.first, scratch, 2);
-        boolean known = NativeMemory.getByte(scratch) == CONTROL_ANNOUNCE && NativeMemory.getByte(scratch + 1) == 0;
-        if (known) {
+        transmit.read(chain.first, scratch, 2);
+        boolean acknowledged =
+                NativeMemory.getByte(scratch) == CONTROL_CLASS_ANNOUNCE && NativeMemory.getByte(scratch + 1) == 0;
+        if (acknowledged) {
+            announcesLeft = 0;
             status = STATUS_LINK_UP;
         }
-        NativeMemory.putByte(scratch, (byte) (known ? CONTROL_OK : CONTROL_ERROR));
-        vectors.write(chain.firstWritable(), scratch, 1);
-        queue.addUsed(chain.head, 1);
-        if (queue.publish()) {
+        transmit.putByte(chain.firstWritable(), 0, (byte) (acknowledged ? CONTROL_OK : CONTROL_ERROR));
+        controlQueue.addUsed(chain.head, 1);
+        if (controlQueue.publish()) {
             activation.signals().usedBuffers();
         }
         return true;
@@ -406,77 +403,131 @@ public final class VirtioNet extends QueueDevice implements HeldFrames, FrameInj
 
     @Override
     void addDescriptors(PollSet polls) {
+        injectedPoll = polls.add(injected.fd(), PollSet.READABLE);
         tapPoll = polls.add(fd, PollSet.READABLE);
     }
 
     @Override
     int prepareToWait(PollSet polls) {
-        // Without buffers a readable tap would only spin; the receive queue's notification brings us back.
-        polls.setFd(tapPoll, starved ? -1 : fd);
-        boolean arrived = queue(TRANSMIT).enableNotifications();
-        arrived |= queue(CONTROL).enableNotifications();
-        if (starved) {
-            arrived |= queue(RECEIVE).enableNotifications();
+        // Without buffers, frames that wait would only make poll return at once; the guest's notification ends that.
+        int receive = starved ? 0 : PollSet.READABLE;
+        int send = transmitBlocked ? PollSet.WRITABLE : 0;
+        polls.setFd(injectedPoll, starved ? -1 : injected.fd());
+        polls.setFd(tapPoll, (receive | send) == 0 ? -1 : fd);
+        polls.want(tapPoll, receive | send);
+        boolean arrived = controlQueue.enableNotifications();
+        arrived |= starved && receiveQueue.enableNotifications();
+        arrived |= !transmitBlocked && transmitQueue.enableNotifications();
+        if (arrived) {
+            return 0;
         }
-        return arrived || !injected.isEmpty() && !starved ? 0 : -1;
+        long nextNs = Long.MAX_VALUE;
+        long nowNs = System.nanoTime();
+        if (announcesLeft > 0) {
+            nextNs = announceAtNs - nowNs;
+        }
+        if (heldBytes > 0) {
+            nextNs = Math.min(nextNs, heldSinceNs + HELD_LIMIT_NS - nowNs);
+        }
+        return nextNs == Long.MAX_VALUE ? -1 : (int) TimeUnit.NANOSECONDS.toMillis(Math.max(nextNs, 0)) + 1;
     }
 
     @Override
     void afterWait(PollSet polls) {
-        for (VirtQueue queue : activation.queues()) {
-            queue.disableNotifications();
-        }
+        receiveQueue.disableNotifications();
+        transmitQueue.disableNotifications();
+        controlQueue.disableNotifications();
     }
 
-    /** Gives the receive buffers back: a saved queue has taken only what it has used. */
+    /** Buffers that no frame has used go back, so that the saved queue says exactly what the guest was given. */
     @Override
     void settle() {
-        queue(RECEIVE).unpop(ready);
-        forgetReady();
+        window.giveBack(receiveQueue);
     }
 
     @Override
     void stop() {
         activation = null;
+        window.clear();
+        heldBytes = 0;
+        status = STATUS_LINK_UP;
     }
 
     @Override
-    public int drain(FrameConsumer consumer, int timeoutMs) {
-        if (closing) {
-            return -1;
+    public boolean inject(ByteBuffer frameWithVnetHeader) {
+        if (frameWithVnetHeader.remaining() < SMALLEST_BYTES) {
+            throw new IllegalArgumentException("a frame of " + frameWithVnetHeader.remaining() + " bytes");
         }
-        int drained = 0;
-        byte[] waiting;
-        while ((waiting = injected.poll()) != null) {
-            consumer.accept(ByteBuffer.wrap(waiting));
-            drained++;
-        }
-        try (PollSet polls = new PollSet(1)) {
-            polls.add(fd, PollSet.READABLE);
-            polls.await(drained > 0 ? 0 : timeoutMs);
-            if (!polls.ready(0)) {
-                return drained;
-            }
-        }
-        ByteBuffer frame = ByteBuffer.allocateDirect(Tap.VNET_HEADER_BYTES + LARGEST_FRAME_BYTES);
-        long address = NativeMemory.addressOf(frame);
-        for (int i = 0; i < BATCH && !closing; i++) {
-            long got = Libc.read(fd, address, frame.capacity());
-            if (got < Tap.VNET_HEADER_BYTES + MAC_BYTES) {
-                break;
-            }
-            frame.clear().limit((int) got);
-            if (isForGuest(frame)) {
-                consumer.accept(frame);
-                drained++;
-            }
-        }
-        return drained;
+        return injected.add(frameWithVnetHeader);
     }
 
-    private boolean isForGuest(ByteBuffer frame) {
+    /**
+     * {@inheritDoc}
+     *
+     * <p>The order is that in which the guest would have got them: a frame that it lacked buffers for, injected ones that
+     * it has not seen, then the tap's. On the target, just before it takes over, a drain into nothing empties the tap of
+     * what was flooded to it and already reached the source.
+     *
+     * @throws IllegalStateException when the device is not paused: its thread and this one would share the frames
+     */
+    @Override
+    public int drain(FrameConsumer consumer, int timeoutMs) {
+        synchronized (drainLock) {
+            if (drainClosed) {
+                return -1;
+            }
+            if (!isPaused()) {
+                throw new IllegalStateException(name() + " is running; pause it before its frames are drained");
+            }
+            int count = 0;
+            if (heldBytes > 0) {
+                NativeMemory.copy(held, NativeMemory.addressOf(drained), heldBytes);
+                count += handOver(heldBytes, consumer);
+                heldBytes = 0;
+            }
+            count += drainFrom(injected.fd(), consumer);
+            int fromTap = drainFrom(fd, consumer);
+            if (count + fromTap == 0 && timeoutMs > 0) {
+                try (PollSet polls = new PollSet(1)) {
+                    polls.add(fd, PollSet.READABLE);
+                    polls.await(timeoutMs);
+                }
+                fromTap = drainFrom(fd, consumer);
+            }
+            return count + fromTap;
+        }
+    }
+
+    private int drainFrom(int source, FrameConsumer consumer) {
+        int count = 0;
+        long address = NativeMemory.addressOf(drained);
+        for (int i = 0; i < DRAIN_FRAMES; i++) {
+            long got = Libc.read(source, address, LARGEST_BYTES);
+            if (got < 0 && Libc.errno() == Errno.EINTR) {
+                continue;
+            }
+            if (got <= 0) {
+                // EAGAIN, or a tap that is being taken away: either way nothing is held any more.
+                break;
+            }
+            count += handOver((int) got, consumer);
+        }
+        return count;
+    }
+
+    private int handOver(int lengthBytes, FrameConsumer consumer) {
+        if (lengthBytes < SMALLEST_BYTES || !isForGuest()) {
+            return 0;
+        }
+        drained.clear().limit(lengthBytes);
+        consumer.accept(drained);
+        return 1;
+    }
+
+    private boolean isForGuest() {
+        long destination = NativeMemory.addressOf(drained) + Tap.VNET_HEADER_BYTES;
         for (int i = 0; i < MAC_BYTES; i++) {
-            if (frame.get(Tap.VNET_HEADER_BYTES + i) != macBytes[i]) {
+            if (NativeMemory.getByte(destination + i) != config[i]) {
                 return false;
             }
         }
@@ -484,27 +535,20 @@ public final class VirtioNet extends QueueDevice implements HeldFrames, FrameInj
     }
 
     @Override
-    public boolean inject(ByteBuffer frameWithVnetHeader) {
-        byte[] copy = new byte[frameWithVnetHeader.remaining()];
-        frameWithVnetHeader.duplicate().get(copy);
-        if (!injected.offer(copy)) {
-            return false;
-        }
-        wake();
-        return true;
-    }
-
-    @Override
     void closeDescriptors() {
-        closing = true;
-        receive.close();
-        vectors.close();
-        NativeMemory.free(scratch);
-        try {
-            owner.close();
-        } catch (Exception e) {
-            throw new DeviceException(name() + ": cannot close the tap: " + e.getMessage(), e);
+        synchronized (drainLock) {
+            drainClosed = true;
+            injected.close();
+            try {
+                owner.close();
+            } catch (Exception e) {
+                throw new DeviceException(name() + ": cannot close the tap: " + e.getMessage(), e);
+            }
         }
+        window.close();
+        transmit.close();
+        NativeMemory.free(held);
+        NativeMemory.free(scratch);
     }
 
     @Override
@@ -517,10 +561,10 @@ public final class VirtioNet extends QueueDevice implements HeldFrames, FrameInj
         if (!(state instanceof VirtioNetState saved)) {
             throw new DeviceException(name() + ": the saved device is no network card: " + state);
         }
-        if (!saved.mac().equals(mac) || saved.mtu() != mtu) {
-            throw new DeviceException("%s has MAC %s and MTU %d, the saved card %s and %d: give it the same"
+        if (!saved.mac().equalsIgnoreCase(mac) || saved.mtu() != mtu) {
+            throw new DeviceException("%s has address %s and MTU %d, the saved card %s and %d: give it the same ones"
                     .formatted(name(), mac, mtu, saved.mac(), saved.mtu()));
         }
-        announceDue = true;
+        announcesLeft = ANNOUNCE_TIMES;
     }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.vmm.device;
 
-/** What a {@link VirtioNet} keeps: who it is, and whether it still owes the network an announcement. */
+/** A {@link VirtioNet}: who the guest believes to be. Frames that wait in the tap travel by themselves. */
 public record VirtioNetState(int version, String mac, int mtu) implements VirtioDeviceState {
     public static final int VERSION = 1;
 
     public VirtioNetState {
-        DeviceException.requireVersion("network device state", version, VERSION);
+        DeviceException.requireVersion("network card state", version, VERSION);
     }
 }

@@ -128,6 +128,11 @@ final class TestDriver {
             return free.size();
         }
 
+        /** The descriptor that the next buffer starts at. */
+        int nextFree() {
+            return free.getFirst();
+        }
+
         void descriptor(int at, long address, int lengthBytes, int flags, int next) {
             describe(descriptors + 16L * at, address, lengthBytes, flags, next);
         }
