@@ -4,12 +4,18 @@ package dev.lifeboat.vmm.device;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.sun.management.ThreadMXBean;
 import dev.lifeboat.stream.GuestMemory;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -398,6 +404,59 @@ class VirtioNetTest {
         assertThat(moves).isGreaterThan(20);
         assertThat(tap.receive(50)).isEmpty();
         assertThat(receiveQueue().hasUsed()).isFalse();
+    }
+
+    @Test
+    void nothingIsAllocatedPerFrame() {
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        driver.setUp(ALL, 64);
+        post(40, 1526);
+        Thread device = Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().equals("net-test"))
+                .findFirst()
+                .orElseThrow();
+        bothWays(2000); // class loading and the first, interpreted, rounds
+        long before = threads.getThreadAllocatedBytes(device.getId());
+        bothWays(2000);
+        long allocated = threads.getThreadAllocatedBytes(device.getId()) - before;
+        // The compiler may still replace code on this thread; one object per frame would be 64,000 bytes and more.
+        assertThat(allocated).isLessThan(4096);
+    }
+
+    private void bothWays(int frames) {
+        byte[] frame = frame(1000, 15);
+        memory.write(TRANSMIT_BUFFERS, frame, 0, frame.length);
+        for (int i = 0; i < frames; i++) {
+            tap.send(frame);
+            takeReceived();
+            post(1, 1526);
+            transmitQueue().add(new TestDriver.Piece(TRANSMIT_BUFFERS, frame.length, false));
+            assertThat(tap.receive(5000)).hasSize(frame.length);
+            interrupts.awaitUntil("sent", transmitQueue()::hasUsed);
+            transmitQueue().take();
+        }
+    }
+
+    @Test
+    void closedCardsLeaveNoDescriptorAndNoThreadBehind() throws IOException {
+        move();
+        long before = descriptors();
+        for (int i = 0; i < 50; i++) {
+            driver.setUp(ALL, 16);
+            post(4, 1526);
+            move();
+        }
+        assertThat(descriptors()).isEqualTo(before);
+        transport.close();
+        assertThat(Thread.getAllStackTraces().keySet())
+                .filteredOn(thread -> thread.getName().equals("net-moved"))
+                .hasSizeLessThanOrEqualTo(1); // the last one may be past its last touch and not quite gone
+    }
+
+    private static long descriptors() throws IOException {
+        try (Stream<Path> open = Files.list(Path.of("/proc/self/fd"))) {
+            return open.count();
+        }
     }
 
     private static int random(int of, int bound) {
