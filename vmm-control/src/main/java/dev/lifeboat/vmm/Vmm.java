@@ -3,6 +3,7 @@ package dev.lifeboat.vmm;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.lifeboat.linux.LinuxException;
 import dev.lifeboat.linux.NativeMemory;
 import dev.lifeboat.store.DefaultVmStore;
 import dev.lifeboat.store.EpochManifest;
@@ -189,6 +190,9 @@ final class Vmm implements AutoCloseable {
             target = Optional.of(waiting);
         }
         enter(ProcessState.RECEIVING, "");
+        Thread rehearsal = new Thread(this::rehearse, "rehearsal");
+        rehearsal.setDaemon(true);
+        rehearsal.start();
         Arrival arrival;
         try {
             arrival = waiting.arrival().get();
@@ -201,6 +205,15 @@ final class Vmm implements AutoCloseable {
                 LOG.error("the memory of this VM differs from the source's at the switch");
             }
         });
+    }
+
+    /** While memory fills; its failure costs nothing but time later. */
+    private void rehearse() {
+        try {
+            MicroVm.rehearseRestore(config.vcpus());
+        } catch (VmmException | LinuxException e) {
+            LOG.warn("the restore could not be rehearsed: {}", e.getMessage());
+        }
     }
 
     private void onTargetState(TargetState entered, ArrivingVm arriving) {

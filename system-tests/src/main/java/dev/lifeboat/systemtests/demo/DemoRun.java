@@ -31,6 +31,13 @@ final class DemoRun {
     /** Enough epochs that the first, which holds everything, is behind, and ordinary ones have been made. */
     private static final int LEAST_EPOCHS = 5;
 
+    /** An answer costs a host on a software processor tens of milliseconds. */
+    private static final long POLL_MS = 1_000;
+    /** Few enough that reading all of them again takes seconds, on a processor twenty times slower than a real one. */
+    private static final int KEYS = 500;
+    /** Leaves the one processor of host A some time for streaming. */
+    private static final int OPERATIONS_PER_SECOND = 200;
+
     private static final int SECONDS_AFTER_THE_END_OF_A = 10;
 
     private final EmulatedFabric fabric;
@@ -103,13 +110,18 @@ final class DemoRun {
             }
             require(limitNs, "Redis in the guest did not get ready within " + GUEST_LIMIT.toSeconds() + " s");
             timeline.progress("guest boots");
-            Thread.sleep(250);
+            Thread.sleep(POLL_MS);
         }
         timeline.event("Redis is ready in the guest");
     }
 
     private void startLoad() throws IOException, InterruptedException, DemoFailure {
-        fabric.startLoad(EmulatedFabric.guestAddress(GUEST_NUMBER));
+        fabric.startLoad(
+                EmulatedFabric.guestAddress(GUEST_NUMBER),
+                "--keys",
+                String.valueOf(KEYS),
+                "--rate",
+                String.valueOf(OPERATIONS_PER_SECOND));
         long limitNs = System.nanoTime() + LOAD_LIMIT.toNanos();
         while (true) {
             try {
@@ -124,7 +136,7 @@ final class DemoRun {
                 timeline.progress("client starts");
             }
             require(limitNs, "the client got no answer from Redis within " + LOAD_LIMIT.toSeconds() + " s");
-            Thread.sleep(250);
+            Thread.sleep(POLL_MS);
         }
         timeline.event("client: one TCP connection through the gateway, numbered writes");
     }
@@ -154,7 +166,7 @@ final class DemoRun {
                     limitNs,
                     "only " + epochs + " epochs within " + EPOCH_LIMIT.toSeconds() + " s; the last error: "
                             + status.path("streamError").asText("none"));
-            Thread.sleep(500);
+            Thread.sleep(POLL_MS);
         }
     }
 
@@ -176,6 +188,7 @@ final class DemoRun {
                                 : " (to " + evacuation.path("target").asText() + ")"));
             }
             if (state.equals("DONE")) {
+                timeline.event(describeBlackout(evacuation.path("report")));
                 return evacuation;
             }
             if (state.equals("FAILED") || Instant.now().isAfter(deadline)) {
@@ -183,7 +196,7 @@ final class DemoRun {
                         + evacuation.path("message").asText("state " + (state.isEmpty() ? "no notice seen" : state)));
             }
             timeline.progress(describe(fabric.load().report()));
-            Thread.sleep(200);
+            Thread.sleep(POLL_MS);
         }
     }
 
@@ -203,7 +216,7 @@ final class DemoRun {
         long endNs = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
         while (System.nanoTime() - endNs < 0) {
             timeline.progress(describe(fabric.load().report()));
-            Thread.sleep(Math.max(1, Math.min(500, TimeUnit.NANOSECONDS.toMillis(endNs - System.nanoTime()))));
+            Thread.sleep(Math.max(1, Math.min(POLL_MS, TimeUnit.NANOSECONDS.toMillis(endNs - System.nanoTime()))));
         }
     }
 
@@ -275,6 +288,20 @@ final class DemoRun {
                 load.errors(),
                 load.longestStallMillis(),
                 load.currentStallMillis() > 500 ? ", waiting for " + load.currentStallMillis() + " ms" : "");
+    }
+
+    private static String describeBlackout(JsonNode report) {
+        return String.format(
+                Locale.ROOT,
+                "blackout %.0f ms: pause %.0f, state %.0f, last pages %.0f, apply %.0f, build %.0f, claim %.0f, resume %.0f",
+                report.path("blackoutMs").asDouble(-1),
+                report.path("pauseMs").asDouble(-1),
+                report.path("stateMs").asDouble(-1),
+                report.path("lastPagesMs").asDouble(-1),
+                report.path("applyMs").asDouble(-1),
+                report.path("buildMs").asDouble(-1),
+                report.path("claimMs").asDouble(-1),
+                report.path("resumeMs").asDouble(-1));
     }
 
     private static String mib(long bytes) {
