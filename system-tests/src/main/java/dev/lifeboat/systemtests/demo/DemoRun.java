@@ -36,7 +36,7 @@ final class DemoRun {
     /** Few enough that reading all of them again takes seconds, on a processor twenty times slower than a real one. */
     private static final int KEYS = 500;
     /** Leaves the one processor of host A some time for streaming. */
-    private static final int OPERATIONS_PER_SECOND = 200;
+    private static final int OPERATIONS_PER_SECOND = 100;
 
     private static final int SECONDS_AFTER_THE_END_OF_A = 10;
 
