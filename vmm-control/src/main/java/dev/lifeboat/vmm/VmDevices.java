@@ -64,7 +64,8 @@ final class VmDevices implements HeldFrames, FrameInjector {
 
     @Override
     public int drain(FrameConsumer consumer, int timeoutMs) {
-        return network.drain(consumer, timeoutMs);
+        VirtioNet present = network;
+        return present == null ? -1 : present.drain(consumer, timeoutMs);
     }
 
     @Override
