@@ -16,7 +16,14 @@ import java.util.List;
  */
 public record Acceleration(boolean kvm, String reason, List<String> qemuArguments) {
 
-    private static final List<String> SOFTWARE = List.of("-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm");
+    /**
+     * Without cmpxchg16b: QEMU 7.2 computes the flags after it from stale state, and an interrupt that comes right then
+     * (Linux's allocator uses the instruction all the time) saves garbage as RFLAGS, trap flag included. Kernels of hosts
+     * and guests then died now and then with "Oops: int3", unexpected debug traps or triple faults. QEMU 8 does not do
+     * that (target/i386: cmpxchg16b became inline code there), but Debian 12 has 7.2.
+     */
+    private static final List<String> SOFTWARE = List.of("-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm,-cx16");
+
     private static final List<String> NESTED = List.of("-accel", "kvm", "-cpu", "host");
 
     /** The choice for this machine. */
