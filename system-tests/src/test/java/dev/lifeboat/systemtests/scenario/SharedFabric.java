@@ -24,8 +24,8 @@ final class SharedFabric implements BeforeTestExecutionCallback, AfterTestExecut
      */
     private static final int HOST_MEMORY_MIB = 7168;
 
-    /** The limit for the whole build is 30 minutes. */
-    private static final Duration MAX_LIFE = Duration.ofMinutes(29);
+    /** Ends machines that a killed build left behind. */
+    private static final Duration MAX_LIFE = Duration.ofMinutes(50);
 
     private static final String KEY = "fabric";
 
