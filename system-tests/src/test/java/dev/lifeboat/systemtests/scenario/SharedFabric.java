@@ -71,6 +71,11 @@ final class SharedFabric implements BeforeTestExecutionCallback, AfterTestExecut
         return running.fabric;
     }
 
+    /** A test that ran several others inside a host says so; they count like tests of their own. */
+    static void alsoRanOnKvm(int tests) {
+        running.testsOnKvm += tests;
+    }
+
     @Override
     public void beforeTestExecution(ExtensionContext context) throws Exception {
         running = context.getRoot()
