@@ -49,7 +49,7 @@ final class AccelerationTest {
         Acceleration off = Acceleration.detect(device, modules);
         assertThat(off.kvm()).isFalse();
         assertThat(off.reason()).contains("kvm_intel has nested virtualization switched off");
-        assertThat(off.qemuArguments()).contains("EPYC,+svm");
+        assertThat(off.qemuArguments()).contains("EPYC,+svm,-cx16");
         assertThat(Acceleration.detect(root.resolve("none"), modules).reason()).startsWith("no ");
     }
 }

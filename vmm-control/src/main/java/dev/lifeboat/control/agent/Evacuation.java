@@ -89,7 +89,14 @@ final class Evacuation {
 
     /** For a state event of the local vmm: the moment of the switch as this host sees it. */
     synchronized void onLocalState(String vmState) {
-        if (vmState.equals(VmRun.HANDED_OVER) && switchMs < 0) {
+        if (vmState.equals(VmRun.HANDED_OVER)) {
+            switched();
+        }
+    }
+
+    /** Once, whichever is heard first: the vmm's event or the end of its command. */
+    private synchronized void switched() {
+        if (switchMs < 0) {
             switchMs = elapsedMs();
             events.add("evacuation-switched", vmId(), "handed over to " + target + " after " + switchMs + " ms");
         }
@@ -200,18 +207,16 @@ final class Evacuation {
 
     private void done(AgentConfig.Peer peer, Optional<JsonNode> result) {
         synchronized (this) {
+            switched();
             sourceFreeMs = elapsedMs();
-            if (switchMs < 0) {
-                switchMs = sourceFreeMs;
-            }
+            events.add(
+                    "evacuation-done",
+                    vmId(),
+                    "runs on " + peer.host() + "; this host is free after " + sourceFreeMs + " ms");
             state = State.DONE;
             message = "";
             report = result;
         }
-        events.add(
-                "evacuation-done",
-                vmId(),
-                "runs on " + peer.host() + "; this host is free after " + sourceFreeMs + " ms");
     }
 
     private void fail(String reason) {
