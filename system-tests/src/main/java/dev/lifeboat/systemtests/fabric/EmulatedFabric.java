@@ -22,6 +22,7 @@ import dev.lifeboat.systemtests.net.SwitchPort;
 import dev.lifeboat.vmm.Json;
 import dev.lifeboat.vmm.VmmConfig;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -208,11 +209,21 @@ public final class EmulatedFabric implements AutoCloseable {
 
     /** What the client machine has sent and got so far. */
     public PcapStats clientTraffic() throws IOException {
+        flushClientRecording();
+        return PcapStats.of(clientRecording);
+    }
+
+    /** The part of it from or to one guest. */
+    public PcapStats clientTraffic(String guestAddress) throws IOException {
+        flushClientRecording();
+        return PcapStats.ofHost(clientRecording, InetAddress.getByName(guestAddress));
+    }
+
+    private void flushClientRecording() throws IOException {
         long omitted = clientSide.flushRecording(ports.get("client"));
         if (omitted > 0) {
             throw new IOException("the recording of the client is full, " + omitted + " frames are not in it");
         }
-        return PcapStats.of(clientRecording);
     }
 
     /** Ends a host as the cloud does: at once. */
