@@ -38,7 +38,7 @@ final class DemoRun {
     /** Leaves the one processor of host A some time for streaming. */
     private static final int OPERATIONS_PER_SECOND = 100;
 
-    private static final int SECONDS_AFTER_THE_END_OF_A = 10;
+    private static final int SECONDS_AFTER_THE_END_OF_A = 6;
 
     private final EmulatedFabric fabric;
     private final DemoOptions options;

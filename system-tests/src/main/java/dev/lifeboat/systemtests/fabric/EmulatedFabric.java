@@ -67,6 +67,7 @@ public final class EmulatedFabric implements AutoCloseable {
     private FrameSwitch clientSide;
     private FleetAuthority authority;
     private ApiClient api;
+    private final Thread shutdownHook = new Thread(this::closeWithTheJvm, "fabric-shutdown");
     private Path sockets;
     private Path clientRecording;
 
@@ -91,6 +92,7 @@ public final class EmulatedFabric implements AutoCloseable {
         Files.createDirectories(options.logs());
         // A Unix socket's path holds 107 bytes; the logs may be anywhere, so the sockets are not beside them.
         sockets = Files.createTempDirectory("lb");
+        Runtime.getRuntime().addShutdownHook(shutdownHook);
         underlay = keep(FrameSwitch.open(sockets.resolve("u")));
         clientSide = keep(FrameSwitch.open(sockets.resolve("c")));
         authority = FleetAuthority.openOrCreate(options.logs().resolve("certificates"));
@@ -449,7 +451,12 @@ public final class EmulatedFabric implements AutoCloseable {
     }
 
     @Override
-    public void close() throws IOException {
+    public synchronized void close() throws IOException {
+        try {
+            Runtime.getRuntime().removeShutdownHook(shutdownHook);
+        } catch (IllegalStateException e) {
+            // The JVM is going down already; this is its hook.
+        }
         IOException failure = null;
         while (!opened.isEmpty()) {
             try {
@@ -465,6 +472,15 @@ public final class EmulatedFabric implements AutoCloseable {
         keepRecordings();
         if (failure != null) {
             throw failure;
+        }
+    }
+
+    /** Ctrl-C and SIGTERM: nothing but the logs is left behind. */
+    private void closeWithTheJvm() {
+        try {
+            close();
+        } catch (IOException e) {
+            System.err.println("lifeboat: " + e.getMessage());
         }
     }
 
