@@ -11,11 +11,9 @@ import dev.lifeboat.store.FencedException;
 import dev.lifeboat.store.ObjectStore;
 import dev.lifeboat.store.ObjectStores;
 import dev.lifeboat.store.OwnerRecord;
-import dev.lifeboat.store.StoreException;
 import dev.lifeboat.store.VmStore;
 import dev.lifeboat.stream.Baseline;
 import dev.lifeboat.stream.GuestMemory;
-import dev.lifeboat.stream.StreamException;
 import dev.lifeboat.stream.StreamerListener;
 import dev.lifeboat.stream.StreamerStats;
 import dev.lifeboat.stream.evacuation.Arrival;
@@ -106,8 +104,8 @@ final class Vmm implements AutoCloseable {
                 case RESTORE -> restore();
                 case RECEIVE -> receive();
             }
-        } catch (VmmException | StoreException | StreamException e) {
-            fail(e.getMessage());
+        } catch (RuntimeException e) {
+            fail(String.valueOf(e.getMessage()));
             throw e;
         }
         ended.await();
@@ -120,15 +118,19 @@ final class Vmm implements AutoCloseable {
     private void boot() {
         Path kernel = Path.of(config.kernel().orElseThrow(() -> new VmmException("no kernel given: name a bzImage")));
         BootSource source = new BootSource(kernel, config.initrd().map(Path::of), config.commandLine());
-        Optional<OwnerRecord> owner = openStore().map(opened -> {
-            opened.owners().newest().ifPresent(record -> {
-                throw new VmmException("the store already holds a VM named " + config.vmId() + ", last run by host "
-                        + record.host() + ": restore it, or choose another name");
-            });
-            return claim(opened, 1);
+        Optional<VmStore> opened = openStore();
+        opened.flatMap(vmStore -> vmStore.owners().newest()).ifPresent(record -> {
+            throw new VmmException("the store already holds a VM named " + config.vmId() + ", last run by host "
+                    + record.host() + ": restore it, or choose another name");
         });
         MicroVm vm = MicroVm.boot(memory, source, parts());
-        run(vm, owner, Baseline.nothing());
+        try {
+            // After all that a user can get wrong: a kernel that cannot be loaded must not use the name up.
+            run(vm, opened.map(vmStore -> claim(vmStore, 1)), Baseline.nothing());
+        } catch (RuntimeException e) {
+            vm.close();
+            throw e;
+        }
         vm.start();
         enter(ProcessState.RUNNING, "");
     }

@@ -4,6 +4,7 @@ package dev.lifeboat.vmm;
 import dev.lifeboat.linux.LinuxException;
 import dev.lifeboat.store.StoreException;
 import dev.lifeboat.stream.StreamException;
+import dev.lifeboat.vmm.device.DeviceException;
 import java.io.IOException;
 import java.nio.file.Path;
 import org.slf4j.Logger;
@@ -33,9 +34,19 @@ public final class VmmProcess {
             // SIGTERM and Ctrl-C: the guest is stopped hard, but everything it holds is given back in order.
             Runtime.getRuntime().addShutdownHook(new Thread(vmm::close, "vmm-shutdown"));
             return vmm.run();
-        } catch (VmmException | StoreException | StreamException | LinuxException | IllegalArgumentException e) {
+        } catch (VmmException
+                | StoreException
+                | StreamException
+                | LinuxException
+                | DeviceException
+                | IllegalArgumentException e) {
             LOG.debug("failed", e);
             System.err.println("lifeboat: " + e.getMessage());
+            return 1;
+        } catch (RuntimeException e) {
+            // A fault of ours, and still one line: the agent shows the last line of the log to the user.
+            LOG.debug("failed", e);
+            System.err.println("lifeboat: unexpected " + e + " (-Dlifeboat.log.level=DEBUG shows where)");
             return 1;
         } catch (IOException e) {
             System.err.println("lifeboat: " + e.getMessage());

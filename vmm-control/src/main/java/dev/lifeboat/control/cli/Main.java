@@ -3,12 +3,14 @@ package dev.lifeboat.control.cli;
 
 import dev.lifeboat.control.ControlException;
 import dev.lifeboat.control.ExitCode;
+import dev.lifeboat.control.LogSetup;
 import dev.lifeboat.control.agent.Agent;
 import dev.lifeboat.control.gateway.Gateway;
 import dev.lifeboat.control.http.ApiError;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.ServiceLoader;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -125,6 +127,10 @@ public final class Main {
         } catch (ControlException e) {
             System.err.println("lifeboat: " + oneLine(e));
             return e.exitCode();
+        } catch (RuntimeException e) {
+            LoggerFactory.getLogger(Main.class).debug("failed", e);
+            System.err.println("lifeboat: " + e + " (-D" + LogSetup.LEVEL + "=DEBUG shows where)");
+            return exitCode(e);
         }
     }
 

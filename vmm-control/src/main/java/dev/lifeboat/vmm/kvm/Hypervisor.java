@@ -53,7 +53,7 @@ public final class Hypervisor implements AutoCloseable {
         }
     }
 
-    private static String whyNot(Path device, LinuxException e) {
+    static String whyNot(Path device, LinuxException e) {
         switch (e.errno()) {
             case Errno.ENOENT:
                 return "this host has no " + device + ": load the kvm-intel or kvm-amd module (modprobe kvm-intel), and"

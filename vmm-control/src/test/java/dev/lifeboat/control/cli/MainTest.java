@@ -102,6 +102,21 @@ class MainTest {
     }
 
     @Test
+    void anAgentWhosePortIsTakenSaysByWhichCommandToFindTheOther() throws IOException {
+        certs();
+        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            Path file = directory.resolve("agent.json");
+            Files.writeString(file, """
+                            {"host": "a", "listen": "127.0.0.1:%d", "runDirectory": "%s/run", "tls":
+                            {"authority": "%2$s/tls/ca.crt", "certificate": "%2$s/tls/client.crt",
+                            "key": "%2$s/tls/client.key"}}
+                            """.formatted(taken.getLocalPort(), directory));
+            assertThat(Main.run("agent", "--config", file.toString())).isEqualTo(ExitCode.MISSING);
+            assertOneLineSaying("cannot listen on 127.0.0.1:" + taken.getLocalPort());
+        }
+    }
+
+    @Test
     void certificatesAreMadeOnceForTheFleetAndKeysAreTheirOwnersOnly() throws IOException {
         certs();
         byte[] authority = Files.readAllBytes(directory.resolve("tls/ca.crt"));

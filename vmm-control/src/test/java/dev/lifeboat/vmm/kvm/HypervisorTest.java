@@ -4,6 +4,8 @@ package dev.lifeboat.vmm.kvm;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.lifeboat.linux.Errno;
+import dev.lifeboat.linux.LinuxException;
 import dev.lifeboat.vmm.VmmException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -20,6 +22,19 @@ class HypervisorTest {
         assertThatThrownBy(() -> Hypervisor.open(folder.resolve("kvm"), folder))
                 .isInstanceOf(VmmException.class)
                 .hasMessageContaining("modprobe");
+    }
+
+    @Test
+    void aUserWithoutPermissionIsToldWhichGroupHelps() {
+        Path device = Path.of("/dev/kvm");
+        // The errno is given, not provoked: root, who may run this test, is refused nothing.
+        for (int errno : new int[] {Errno.EACCES, Errno.EPERM}) {
+            assertThat(Hypervisor.whyNot(device, new LinuxException("open", "/dev/kvm", errno)))
+                    .contains("no permission to open /dev/kvm")
+                    .contains("usermod -aG kvm");
+        }
+        assertThat(Hypervisor.whyNot(device, new LinuxException("open", "/dev/kvm", Errno.ENODEV)))
+                .contains("no KVM module is behind it");
     }
 
     @Test
