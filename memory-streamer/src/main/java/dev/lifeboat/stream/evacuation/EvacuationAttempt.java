@@ -33,8 +33,14 @@ final class EvacuationAttempt {
     private static final Logger LOG = LoggerFactory.getLogger(EvacuationAttempt.class);
 
     private static final int RING_SIZE = 64;
-    /** Between rounds that only wait for the target's hydration: dirty pages gather, and the link is not kept busy. */
+    /**
+     * Before the first further round that only waits for the target's hydration; each one waits twice as long as the
+     * one before. So a page that the guest writes all the time is sent a few times and not for as long as hydration
+     * takes: that is what keeps the bytes after the notice apart from the size of the memory.
+     */
     private static final long HYDRATION_PAUSE_NS = TimeUnit.MILLISECONDS.toNanos(20);
+
+    private static final long HYDRATION_LOOK_NS = TimeUnit.MILLISECONDS.toNanos(5);
 
     private static final int DRAIN_MS = 50;
     private static final long BYE_LIMIT_MS = 10_000;
@@ -155,6 +161,7 @@ final class EvacuationAttempt {
         DirtyTracker tracker = streamer.tracker();
         SwitchPlanner planner = new SwitchPlanner(config.targetBlackoutMs(), config.switchCostMs(), config.maxRounds());
         long hydrateEndNs = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(limit(config.hydrateMs()));
+        long pauseNs = HYDRATION_PAUSE_NS;
         long dirty = tracker.harvest();
         while (planner.next(rounds, estimateBytes(dirty), inbox.hydrated != null, leftMs())
                 == SwitchPlanner.Step.ANOTHER_ROUND) {
@@ -164,7 +171,8 @@ final class EvacuationAttempt {
                     throw new StreamException("the target did not fill its memory from the store in time");
                 }
                 if (rounds > 0) {
-                    LockSupport.parkNanos(HYDRATION_PAUSE_NS);
+                    awaitHydration(Math.min(pauseNs, hydrateEndNs - System.nanoTime()));
+                    pauseNs *= 2;
                     dirty = tracker.harvest();
                     if (dirty == 0) {
                         continue;
@@ -181,6 +189,15 @@ final class EvacuationAttempt {
             planner.roundDone(connection.bytesSent() - bytesBefore, millis, dirty, left);
             LOG.debug("Round {}: {} pages in {} ms, {} dirty again", rounds, dirty, millis, left);
             dirty = left;
+        }
+    }
+
+    /** Waits until the target is hydrated or the time is over. */
+    private void awaitHydration(long limitNs) {
+        long startNs = System.nanoTime();
+        while (inbox.hydrated == null && System.nanoTime() - startNs < limitNs && leftMs() > 0) {
+            connection.checkOpen();
+            LockSupport.parkNanos(HYDRATION_LOOK_NS);
         }
     }
 

@@ -29,6 +29,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -151,6 +152,25 @@ class EvacuationTest {
         b.arrived();
         assertRunsWell(b);
         assertNextEpochRestores(b);
+    }
+
+    @Test
+    void aTargetThatHydratesSlowlyIsNotSentTheSamePagesOverAndOver() throws Exception {
+        TestHost a = booted("a");
+        TestHost b = host("b");
+        AtomicBoolean held = new AtomicBoolean();
+        store.beforeRestoredRun = () -> {
+            if (held.compareAndSet(false, true)) {
+                LockSupport.parkNanos(TimeUnit.SECONDS.toNanos(3));
+            }
+        };
+        EvacuationReport report = a.evacuateTo(b);
+        assertThat(report.hydrateMs()).isGreaterThan(2_000);
+        // Waits of 20 ms, 40 ms, ... fit eight times into 3 s, and a few rounds follow; waits of 20 ms would fit 150
+        // times.
+        assertThat(report.rounds()).isLessThan(25);
+        b.arrived();
+        assertRunsWell(b);
     }
 
     @Test
