@@ -44,13 +44,13 @@ public final class DemoCommand implements LifeboatCommand, Callable<Integer> {
     @Option(names = "--memory-mib", defaultValue = "512", description = "memory of the guest; default: 512")
     private int memoryMib;
 
-    @Option(names = "--load-seconds", defaultValue = "15", description = "load before the notice; default: 15")
+    @Option(names = "--load-seconds", defaultValue = "10", description = "load before the notice; default: 10")
     private int loadSeconds;
 
     @Option(
             names = "--warning-seconds",
-            defaultValue = "45",
-            description = "from the notice to the end of host A; default: 45 (EC2 gives 120)")
+            defaultValue = "60",
+            description = "from the notice to the end of host A; default: 60 (EC2 gives 120)")
     private int warningSeconds;
 
     @Option(names = "--keep-logs", description = "keep logs and recordings after a good run, too")
