@@ -5,8 +5,11 @@ import io.netty.bootstrap.Bootstrap;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.ChannelPipeline;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.WriteBufferWaterMark;
@@ -15,6 +18,7 @@ import io.netty.channel.socket.SocketChannel;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.channel.socket.nio.NioSocketChannel;
 import io.netty.handler.ssl.SslHandler;
+import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import io.netty.handler.timeout.IdleStateHandler;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.net.BindException;
@@ -98,7 +102,7 @@ public final class WireTransport implements AutoCloseable {
         SslHandler tls = connected.channel().pipeline().get(SslHandler.class);
         if (tls != null) {
             var handshake = tls.handshakeFuture();
-            if (!handshake.awaitUninterruptibly(limits.connectMs() + 1_000L) || !handshake.isSuccess()) {
+            if (!handshake.awaitUninterruptibly(limits.handshakeMs() + 1_000L) || !handshake.isSuccess()) {
                 connected.channel().close();
                 Throwable cause = handshake.cause();
                 throw new WireException(
@@ -147,19 +151,35 @@ public final class WireTransport implements AutoCloseable {
     }
 
     private void addTls(SocketChannel channel, SslHandler handler) {
-        handler.setHandshakeTimeoutMillis(limits.connectMs());
+        handler.setHandshakeTimeoutMillis(limits.handshakeMs());
         channel.pipeline().addLast(handler);
     }
 
     private WireConnection addProtocol(SocketChannel channel, Function<WireConnection, FrameReceiver> receivers) {
         WireConnection connection = new WireConnection(channel, limits);
         FrameReceiver receiver = receivers.apply(connection);
-        channel.pipeline()
-                .addLast(new IdleStateHandler(
-                        limits.silenceMs(), limits.silenceMs() / HEARTBEATS_PER_SILENCE, 0, TimeUnit.MILLISECONDS))
+        ChannelPipeline pipeline = channel.pipeline();
+        boolean encrypted = pipeline.get(SslHandler.class) != null;
+        pipeline.addLast(encrypted ? new SilenceAfterHandshake() : silence())
                 .addLast(new FrameDecoder(receiver, connection::isAborting))
                 .addLast(connection.new Endpoint(receiver));
         return connection;
+    }
+
+    private IdleStateHandler silence() {
+        return new IdleStateHandler(
+                limits.silenceMs(), limits.silenceMs() / HEARTBEATS_PER_SILENCE, 0, TimeUnit.MILLISECONDS);
+    }
+
+    /** The handshake has a limit of its own, and none of its bytes get here: it would look like silence. */
+    private final class SilenceAfterHandshake extends ChannelInboundHandlerAdapter {
+        @Override
+        public void userEventTriggered(ChannelHandlerContext context, Object event) throws Exception {
+            if (event instanceof SslHandshakeCompletionEvent handshake && handshake.isSuccess()) {
+                context.pipeline().replace(this, null, silence());
+            }
+            super.userEventTriggered(context, event);
+        }
     }
 
     @Override

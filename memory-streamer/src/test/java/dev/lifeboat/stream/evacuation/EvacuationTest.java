@@ -450,6 +450,20 @@ class EvacuationTest {
     }
 
     @Test
+    void aHandshakeThatTakesLongerThanSilenceMayLastIsNotTakenForSilence(@TempDir Path directory) throws Exception {
+        TestFleet fleet = new TestFleet(directory, "fleet");
+        TestHost a = host("a", fleet.host("a")).boot(3, 20_000);
+        a.streamer.forceEpoch(LIMIT);
+        TestHost b = host("b", fleet.host("b"));
+        try (SwallowingProxy proxy = new SwallowingProxy(b.listen())) {
+            proxy.delayFirstAnswer(3L * TestHost.CONFIG.wire().silenceMs());
+            a.evacuateTo(proxy.address(), "b");
+            b.arrived();
+        }
+        assertRunsWell(b);
+    }
+
+    @Test
     void aDeadlineThatIsPastIsRefusedAndTheVmKeepsRunning() {
         TestHost a = booted("a");
         assertThatThrownBy(() -> a.source.evacuate(

@@ -18,6 +18,7 @@ final class SwallowingProxy implements AutoCloseable {
     private final InetSocketAddress target;
     private final List<Socket> sockets = new CopyOnWriteArrayList<>();
     private volatile boolean swallowing;
+    private volatile long answerDelayMs;
 
     SwallowingProxy(InetSocketAddress target) throws IOException {
         this.target = target;
@@ -32,6 +33,11 @@ final class SwallowingProxy implements AutoCloseable {
         swallowing = true;
     }
 
+    /** The first bytes of the target take so long, as from a host whose processor is slow. */
+    void delayFirstAnswer(long millis) {
+        answerDelayMs = millis;
+    }
+
     private void acceptAll() {
         try {
             while (true) {
@@ -39,16 +45,17 @@ final class SwallowingProxy implements AutoCloseable {
                 Socket out = new Socket(target.getAddress(), target.getPort());
                 sockets.add(in);
                 sockets.add(out);
-                start("proxy-there", () -> pass(in, out));
-                start("proxy-back", () -> pass(out, in));
+                start("proxy-there", () -> pass(in, out, 0));
+                start("proxy-back", () -> pass(out, in, answerDelayMs));
             }
         } catch (IOException e) {
             // Closed: the test is over.
         }
     }
 
-    private void pass(Socket from, Socket to) {
+    private void pass(Socket from, Socket to, long firstDelayMs) {
         byte[] buffer = new byte[65_536];
+        long delayMs = firstDelayMs;
         try (InputStream in = from.getInputStream();
                 OutputStream out = to.getOutputStream()) {
             while (true) {
@@ -66,6 +73,8 @@ final class SwallowingProxy implements AutoCloseable {
                 if (length < 0) {
                     return;
                 }
+                Thread.sleep(delayMs);
+                delayMs = 0;
                 out.write(buffer, 0, length);
             }
         } catch (IOException | InterruptedException e) {

@@ -26,7 +26,7 @@ final class TestHost implements AutoCloseable {
     static final long MEMORY_BYTES = 16 << 20;
     static final int PAGES = 2_000;
     static final EvacuationConfig CONFIG = new EvacuationConfig(
-            new WireLimits(3_000, 1_000),
+            new WireLimits(3_000, 6_000, 1_000),
             5_000,
             2_000,
             10_000,
