@@ -16,7 +16,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
-import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
@@ -40,13 +40,33 @@ final class DirectoryObjectStore implements ObjectStore {
     }
 
     DirectoryObjectStore(Path root, FileOpener opener) {
+        this(root, opener, true);
+    }
+
+    private DirectoryObjectStore(Path root, FileOpener opener, boolean create) {
         this.root = root;
         this.opener = opener;
+        if (!create) {
+            return;
+        }
         try {
             Files.createDirectories(root.resolve(TEMPORARY));
         } catch (IOException e) {
             throw failure("cannot use " + root + " as a store", e, 0);
         }
+    }
+
+    /** For tools: a directory that is there, is left as it is by reading, and may be mounted read-only. */
+    static DirectoryObjectStore openExisting(Path root) {
+        if (!Files.isDirectory(root)) {
+            throw new StoreException("there is no store at dir:" + root + ": "
+                    + (Files.exists(root) ? "it is not a directory" : "no such directory") + "; correct the URL");
+        }
+        if (!Files.isReadable(root) || !Files.isExecutable(root)) {
+            throw new StoreException(
+                    "cannot read the store at dir:" + root + ": no permission; give this user access to the directory");
+        }
+        return new DirectoryObjectStore(root, FileOpener.REAL, false);
     }
 
     @Override
@@ -128,12 +148,12 @@ final class DirectoryObjectStore implements ObjectStore {
     }
 
     @Override
-    public List<String> list(String prefix, int limit) {
+    public List<Entry> entries(String prefix, int limit) {
         // The deepest directory that holds every key with this prefix.
         Path start = root.resolve(prefix.substring(0, prefix.lastIndexOf('/') + 1));
-        List<String> keys = new ArrayList<>();
+        List<Entry> found = new ArrayList<>();
         if (!Files.isDirectory(start)) {
-            return keys;
+            return found;
         }
         try {
             Files.walkFileTree(start, new SimpleFileVisitor<>() {
@@ -148,7 +168,10 @@ final class DirectoryObjectStore implements ObjectStore {
                 public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) {
                     String key = root.relativize(file).toString();
                     if (key.startsWith(prefix)) {
-                        keys.add(key);
+                        found.add(new Entry(
+                                key,
+                                attributes.size(),
+                                attributes.lastModifiedTime().toMillis()));
                     }
                     return FileVisitResult.CONTINUE;
                 }
@@ -164,8 +187,8 @@ final class DirectoryObjectStore implements ObjectStore {
         } catch (IOException e) {
             throw failure("cannot list " + start, e, 0);
         }
-        Collections.sort(keys);
-        return keys.size() > limit ? new ArrayList<>(keys.subList(0, limit)) : keys;
+        found.sort(Comparator.comparing(Entry::key));
+        return found.size() > limit ? new ArrayList<>(found.subList(0, limit)) : found;
     }
 
     @Override

@@ -30,8 +30,16 @@ public interface ObjectStore extends AutoCloseable {
     /** Reads {@code length} bytes from {@code offset} into {@code into}. */
     void read(String key, long offset, int length, ByteBuffer into);
 
-    /** Keys that start with {@code prefix}, in ascending order of their bytes, at most {@code limit}. */
-    List<String> list(String prefix, int limit);
+    /** What a listing says of an object; the time is the store's own clock. */
+    record Entry(String key, long lengthBytes, long modifiedAtMillis) {}
+
+    /** Objects whose keys start with {@code prefix}, in ascending order of their keys' bytes, at most {@code limit}. */
+    List<Entry> entries(String prefix, int limit);
+
+    /** The keys of {@link #entries}. */
+    default List<String> list(String prefix, int limit) {
+        return entries(prefix, limit).stream().map(Entry::key).toList();
+    }
 
     /** Idempotent. */
     void delete(String key);

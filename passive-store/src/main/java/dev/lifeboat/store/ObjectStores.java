@@ -28,6 +28,13 @@ public final class ObjectStores {
         throw new StoreException("'" + url + "' is no store: use dir:/path or s3://bucket/prefix");
     }
 
+    /** As {@link #open}, but for tools that look at a store: a directory must be there, and nothing is created. */
+    public static ObjectStore openExisting(String url, Optional<String> endpoint, Optional<String> region) {
+        return url.startsWith(DIRECTORY)
+                ? DirectoryObjectStore.openExisting(directory(url))
+                : open(url, endpoint, region);
+    }
+
     private static Path directory(String url) {
         try {
             Path path = Path.of(url.substring(DIRECTORY.length()));

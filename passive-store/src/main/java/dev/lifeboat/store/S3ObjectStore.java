@@ -259,22 +259,25 @@ final class S3ObjectStore implements ObjectStore {
     }
 
     @Override
-    public List<String> list(String start, int limit) {
-        List<String> keys = new ArrayList<>();
+    public List<Entry> entries(String start, int limit) {
+        List<Entry> found = new ArrayList<>();
         String continuation = null;
         try {
             do {
                 String token = continuation;
                 ListObjectsV2Response page = client.listObjectsV2(r -> r.bucket(bucket)
                         .prefix(prefix + start)
-                        .maxKeys(Math.min(LIST_PAGE, limit - keys.size()))
+                        .maxKeys(Math.min(LIST_PAGE, limit - found.size()))
                         .continuationToken(token));
                 for (S3Object object : page.contents()) {
-                    keys.add(object.key().substring(prefix.length()));
+                    found.add(new Entry(
+                            object.key().substring(prefix.length()),
+                            object.size(),
+                            object.lastModified().toEpochMilli()));
                 }
                 continuation = Boolean.TRUE.equals(page.isTruncated()) ? page.nextContinuationToken() : null;
-            } while (continuation != null && keys.size() < limit);
-            return keys;
+            } while (continuation != null && found.size() < limit);
+            return found;
         } catch (SdkException e) {
             throw failure("cannot list " + start, e);
         }

@@ -9,6 +9,8 @@ import java.net.InetSocketAddress;
 import java.net.URLDecoder;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
@@ -43,6 +45,9 @@ final class FakeS3 implements AutoCloseable {
         /** Half of the body of a GET, then closed. */
         CUT_BODY
     }
+
+    /** The time of change of every object. */
+    private static final Instant STARTED = Instant.now().truncatedTo(ChronoUnit.MILLIS);
 
     final Map<String, byte[]> objects = new TreeMap<>();
     private final Queue<Fault> putFaults = new ConcurrentLinkedQueue<>();
@@ -194,27 +199,27 @@ final class FakeS3 implements AutoCloseable {
         }
         int limit = Integer.parseInt(query.getOrDefault("max-keys", "1000"));
         List<String> keys;
+        StringBuilder contents = new StringBuilder();
         synchronized (objects) {
             keys = objects.keySet().stream()
                     .filter(k -> k.startsWith(query.getOrDefault("prefix", "")))
                     .filter(k -> k.compareTo(query.getOrDefault("continuation-token", "")) > 0)
                     .limit(limit + 1L)
                     .collect(Collectors.toList());
+            for (String key : keys.subList(0, Math.min(limit, keys.size()))) {
+                contents.append("<Contents><Key>").append(key).append("</Key><Size>");
+                contents.append(objects.get(key).length).append("</Size><LastModified>");
+                contents.append(STARTED).append("</LastModified></Contents>");
+            }
         }
         boolean more = keys.size() > limit;
-        if (more) {
-            keys.remove(limit);
-        }
         StringBuilder xml = new StringBuilder("<?xml version=\"1.0\"?><ListBucketResult><IsTruncated>")
                 .append(more)
                 .append("</IsTruncated>");
         if (more) {
-            xml.append("<NextContinuationToken>")
-                    .append(keys.get(keys.size() - 1))
-                    .append("</NextContinuationToken>");
+            xml.append("<NextContinuationToken>").append(keys.get(limit - 1)).append("</NextContinuationToken>");
         }
-        keys.forEach(k -> xml.append("<Contents><Key>").append(k).append("</Key></Contents>"));
-        answer(exchange, 200, xml.append("</ListBucketResult>").toString());
+        answer(exchange, 200, xml.append(contents).append("</ListBucketResult>").toString());
     }
 
     private static void error(HttpExchange exchange, int status, String code) throws IOException {

@@ -89,6 +89,16 @@ abstract class VmStoreSuite {
     }
 
     @Test
+    void aListingSaysLengthAndAge() {
+        objects.put("e/a", bytes("12345"));
+        ObjectStore.Entry entry = objects.entries("e/", 10).get(0);
+        assertThat(entry.key()).isEqualTo("e/a");
+        assertThat(entry.lengthBytes()).isEqualTo(5);
+        assertThat(Math.abs(System.currentTimeMillis() - entry.modifiedAtMillis()))
+                .isLessThan(600_000);
+    }
+
+    @Test
     void keysThatLeaveTheStoreAreRefused() {
         for (String key : List.of("../x", "a/../../x", "/x", "a//b", "a b", "", "./x")) {
             assertThatThrownBy(() -> objects.put(key, bytes("x"))).isInstanceOf(IllegalArgumentException.class);
