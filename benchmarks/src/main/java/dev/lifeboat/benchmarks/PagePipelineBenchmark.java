@@ -66,7 +66,7 @@ public class PagePipelineBenchmark {
             }
         }
         pipeline = new PagePipeline("benchmark", 1, 64);
-        pipeline.begin((first, count, encoding, payload, crc) -> sunkBytes += payload.remaining());
+        pipeline.begin((space, first, count, encoding, payload, crc) -> sunkBytes += payload.remaining());
     }
 
     @TearDown
@@ -80,7 +80,7 @@ public class PagePipelineBenchmark {
     @OperationsPerInvocation(RUNS)
     public long pipeline() {
         for (int run = 0; run < RUNS; run++) {
-            pipeline.publish(run * 16L, 16, memory.pageAddress(run * 16L));
+            pipeline.publish(0, run * 16L, 16, memory.pageAddress(run * 16L));
         }
         pipeline.drain();
         return sunkBytes;

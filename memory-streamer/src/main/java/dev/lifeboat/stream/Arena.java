@@ -10,8 +10,10 @@ import dev.lifeboat.linux.NativeMemory;
 final class Arena implements AutoCloseable {
     private final int capacityPages;
     private final long base;
-    /** Runs as first page * 32 + count; their bytes follow each other in the arena. */
+    /** Runs as first page * 32 + count, and their address spaces; their bytes follow each other in the arena. */
     private final long[] runs;
+
+    private final byte[] spaces;
 
     private int runCount;
     private int pages;
@@ -20,6 +22,7 @@ final class Arena implements AutoCloseable {
         capacityPages = capacityBytes / GuestMemory.PAGE_BYTES;
         base = NativeMemory.allocate((long) capacityPages * GuestMemory.PAGE_BYTES);
         runs = new long[capacityPages];
+        spaces = new byte[capacityPages];
     }
 
     void clear() {
@@ -35,17 +38,19 @@ final class Arena implements AutoCloseable {
         return pages + count <= capacityPages && runCount < runs.length;
     }
 
-    void add(long firstPage, int count, long address) {
-        NativeMemory.copy(address, base + (long) pages * GuestMemory.PAGE_BYTES, (long) count * GuestMemory.PAGE_BYTES);
-        runs[runCount++] = firstPage << 5 | count;
-        pages += count;
+    /** Copies a run out of its space. */
+    void add(PageRun run, AddressSpace space) {
+        space.copy(run.firstPage(), run.count(), base + (long) pages * GuestMemory.PAGE_BYTES);
+        spaces[runCount] = (byte) run.space();
+        runs[runCount++] = run.firstPage() << 5 | run.count();
+        pages += run.count();
     }
 
     void publishTo(PagePipeline pipeline) {
         long address = base;
         for (int i = 0; i < runCount; i++) {
             int count = (int) (runs[i] & 31);
-            pipeline.publish(runs[i] >>> 5, count, address);
+            pipeline.publish(spaces[i], runs[i] >>> 5, count, address);
             address += (long) count * GuestMemory.PAGE_BYTES;
         }
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.stream;
 
+import java.util.List;
+
 /**
  * What the store already holds of a VM when its streaming starts: which pages differ, or may differ, from the newest
  * epoch. A restored VM differs in nothing, one that moved here in the pages it got from its source.
@@ -13,12 +15,17 @@ public sealed interface Baseline {
     record Unknown() implements Baseline {}
 
     /**
-     * Memory equals an epoch of the store but for some pages.
+     * Memory and disks equal an epoch of the store but for some pages.
      *
      * @param epoch its number
-     * @param changed pages that may differ; not changed any more once streaming has started
+     * @param changed pages that may differ, by address space; a space that has none listed differs in nothing. Not
+     *     changed any more once streaming has started
      */
-    record Epoch(long epoch, PageBitmap changed) implements Baseline {}
+    record Epoch(long epoch, List<PageBitmap> changed) implements Baseline {
+        public Epoch {
+            changed = List.copyOf(changed);
+        }
+    }
 
     static Baseline nothing() {
         return new Nothing();
@@ -28,12 +35,12 @@ public sealed interface Baseline {
         return new Unknown();
     }
 
-    static Baseline epoch(long epoch, PageBitmap changed) {
+    static Baseline epoch(long epoch, List<PageBitmap> changed) {
         return new Epoch(epoch, changed);
     }
 
-    /** Memory was just filled from this epoch and nothing has run since. */
-    static Baseline exactly(long epoch, GuestMemory memory) {
-        return new Epoch(epoch, new PageBitmap(memory.pages()));
+    /** Memory and disks were just filled from this epoch and nothing has run since. */
+    static Baseline exactly(long epoch) {
+        return new Epoch(epoch, List.of());
     }
 }

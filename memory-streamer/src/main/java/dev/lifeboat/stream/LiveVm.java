@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.stream;
 
+import java.util.List;
+
 /**
  * What streaming and evacuation need of a running VM; the monitor implements it. Called by one streaming thread at a
  * time.
@@ -11,9 +13,14 @@ public interface LiveVm {
     /** Guest writes, as KVM saw them. Writes of our own devices are in {@link GuestMemory#ownWrites()}. */
     DirtyLog dirtyLog();
 
+    /** The disks that take part in every cut: those the guest can write, in an order that is the same on every host. */
+    default List<StreamedDisk> disks() {
+        return List.of();
+    }
+
     /**
-     * Stops every vCPU outside guest mode and drains the devices: on return nothing writes guest memory and no I/O is
-     * in flight. Idempotent.
+     * Stops every vCPU outside guest mode and drains the devices: on return nothing writes guest memory or a disk, and
+     * no I/O is in flight. Idempotent.
      */
     void pause();
 

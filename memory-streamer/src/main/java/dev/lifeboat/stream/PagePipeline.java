@@ -45,10 +45,13 @@ public final class PagePipeline implements AutoCloseable {
         final ByteBuffer pages = ByteBuffer.allocateDirect(RunCodec.MAX_RUN_BYTES);
         final long pagesAddress = NativeMemory.addressOf(pages);
         final ByteBuffer payload = ByteBuffer.allocateDirect(RunCodec.MAX_RUN_BYTES);
+        int space;
         long firstPage;
         int count;
-        /** 0: pages that were never touched. */
+        /** 0: pages that were never touched, unless they are of a disk. */
         long address;
+        /** The disk to read them from; null when they are in our memory. */
+        StreamedDisk disk;
 
         byte encoding;
         int crc32c;
@@ -104,28 +107,41 @@ public final class PagePipeline implements AutoCloseable {
     /**
      * Queues one run; the bytes are read soon, until {@link #drain} returns.
      *
+     * @param space see {@link PageRun#space}
      * @param address of the first page's bytes; 0 for pages that are zero and must not be read
      * @throws RuntimeException what the sink failed with
      */
-    public void publish(long firstPage, int count, long address) {
+    public void publish(int space, long firstPage, int count, long address) {
+        checkSink();
+        publish(space, firstPage, count, address, null, false);
+    }
+
+    /** Queues one run of blocks, which an encoder reads from the disk. */
+    public void publish(int space, long firstBlock, int count, StreamedDisk disk) {
+        checkSink();
+        publish(space, firstBlock, count, 0, disk, false);
+    }
+
+    private void checkSink() {
         RuntimeException failed = failure;
         if (failed != null) {
             throw failed;
         }
-        publish(firstPage, count, address, false);
     }
 
     private long publishFlush() {
-        publish(0, 0, 0, true);
+        publish(0, 0, 0, 0, null, true);
         return lastPublished;
     }
 
-    private void publish(long firstPage, int count, long address, boolean flush) {
+    private void publish(int space, long firstPage, int count, long address, StreamedDisk disk, boolean flush) {
         long sequence = next();
         Event event = ring.get(sequence);
+        event.space = space;
         event.firstPage = firstPage;
         event.count = count;
         event.address = address;
+        event.disk = disk;
         event.flush = flush;
         lastPublished = sequence;
         ring.publish(sequence);
@@ -191,7 +207,7 @@ public final class PagePipeline implements AutoCloseable {
                 if (event.flush) {
                     sink.flush();
                 } else {
-                    sink.accept(event.firstPage, event.count, event.encoding, event.payload, event.crc32c);
+                    sink.accept(event.space, event.firstPage, event.count, event.encoding, event.payload, event.crc32c);
                 }
             } catch (RuntimeException e) {
                 failure = e;
@@ -220,11 +236,15 @@ public final class PagePipeline implements AutoCloseable {
                 return;
             }
             event.payload.clear();
-            if (event.address == 0) {
+            if (event.address == 0 && event.disk == null) {
                 event.encoding = RunCodec.ZERO;
             } else {
                 int lengthBytes = event.count * GuestMemory.PAGE_BYTES;
-                NativeMemory.copy(event.address, event.pagesAddress, lengthBytes);
+                if (event.disk == null) {
+                    NativeMemory.copy(event.address, event.pagesAddress, lengthBytes);
+                } else {
+                    event.disk.read(event.firstPage, event.count, event.pagesAddress);
+                }
                 event.pages.clear().limit(lengthBytes);
                 event.encoding = codec.encode(event.pages, event.payload);
             }
@@ -233,11 +253,14 @@ public final class PagePipeline implements AutoCloseable {
         }
     }
 
-    /** An encoder that fails is a bug; the pass fails with it, and the thread goes on. */
+    /** A disk that cannot be read, or a bug: the pass fails with it, and the thread goes on. */
     private final class Unexpected implements ExceptionHandler<Event> {
         @Override
         public void handleEventException(Throwable e, long sequence, Event event) {
-            failure = new StreamException("encoding pages from " + event.firstPage + " failed", e);
+            failure = new StreamException(
+                    "encoding pages from " + event.firstPage + " of address space " + event.space + " failed: "
+                            + e.getMessage(),
+                    e);
         }
 
         @Override

@@ -6,9 +6,15 @@ public final class PageRun {
     /** Runs never cross a multiple of 16 pages, so one lies within one word of a {@link PageBitmap}. */
     public static final int MAX_PAGES = 16;
 
+    private int space;
     private long firstPage;
     private int count;
     private boolean untouched;
+
+    /** The address space of these pages: 0 is guest memory, n the n-th of {@link LiveVm#disks}. */
+    public int space() {
+        return space;
+    }
 
     public long firstPage() {
         return firstPage;
@@ -23,12 +29,13 @@ public final class PageRun {
         return untouched;
     }
 
-    /** Goes back to the start of memory. */
+    /** Goes back to the start of memory, the first space. */
     public void rewind() {
-        set(0, 0, false);
+        set(0, 0, 0, false);
     }
 
-    void set(long firstPage, int count, boolean untouched) {
+    void set(int space, long firstPage, int count, boolean untouched) {
+        this.space = space;
         this.firstPage = firstPage;
         this.count = count;
         this.untouched = untouched;

@@ -107,7 +107,7 @@ public final class Streamer implements AutoCloseable {
         this.vmDescription = vmDescription;
         this.listener = listener;
         newestEpoch = baseline instanceof Baseline.Epoch epoch ? epoch.epoch() : 0;
-        tracker = new DirtyTracker(vm.memory(), vm.dirtyLog());
+        tracker = new DirtyTracker(vm);
         tracker.start(baseline);
         lagPages = tracker.dirtyPages();
         arena = new Arena(config.arenaBytes());
@@ -246,7 +246,8 @@ public final class Streamer implements AutoCloseable {
 
     private void epoch(long myGeneration, long forced) {
         openWriter();
-        pipeline.begin(writer::append);
+        pipeline.begin((space, firstPage, count, encoding, payload, crc32c) ->
+                writer.append(firstPage, count, encoding, payload, crc32c));
         livePasses();
         Cut cut = cut();
         arena.publishTo(pipeline);
@@ -292,7 +293,7 @@ public final class Streamer implements AutoCloseable {
         for (int pass = 0; pass < config.maxLivePasses() && dirty > config.cutPages(); pass++) {
             run.rewind();
             while (takeUnlessSuspended()) {
-                publish();
+                tracker.publish(run, pipeline);
             }
             pipeline.drain();
             long left = harvest();
@@ -327,16 +328,12 @@ public final class Streamer implements AutoCloseable {
         }
     }
 
-    private void publish() {
-        long address = run.isUntouched() ? 0 : vm.memory().pageAddress(run.firstPage());
-        pipeline.publish(run.firstPage(), run.count(), address);
-    }
-
     private record Cut(byte[] state, long atMillis, long pauseNs) {}
 
     /**
      * The cut. Order: state is saved before the harvest, because saving may complete requests and so write guest
-     * memory; everything is copied out before the guest goes on.
+     * memory; everything is copied out before the guest goes on. The disks are part of it: nothing is in flight in the
+     * paused devices, so the blocks as they are now fit to the memory as it is now.
      */
     private Cut cut() {
         synchronized (lock) {
@@ -356,9 +353,9 @@ public final class Streamer implements AutoCloseable {
             run.rewind();
             while (tracker.takeNext(run)) {
                 if (!run.isUntouched() && arena.hasRoomFor(run.count())) {
-                    arena.add(run.firstPage(), run.count(), vm.memory().pageAddress(run.firstPage()));
+                    arena.add(run, tracker.space(run));
                 } else {
-                    publish();
+                    tracker.publish(run, pipeline);
                     synchronous += run.isUntouched() ? 0 : run.count();
                 }
             }

@@ -11,18 +11,21 @@ import org.junit.jupiter.api.Test;
 class DirtyTrackerTest {
     private final GuestMemory memory = new GuestMemory(256 * 4096);
     private final PageBitmap guestWrites = new PageBitmap(256);
-    private final DirtyTracker tracker = new DirtyTracker(memory, new DirtyLog() {
-        @Override
-        public void start() {}
+    private final DirtyTracker tracker = new DirtyTracker(
+            memory,
+            new DirtyLog() {
+                @Override
+                public void start() {}
 
-        @Override
-        public void stop() {}
+                @Override
+                public void stop() {}
 
-        @Override
-        public long harvest(PageBitmap into) {
-            return guestWrites.drainTo(into);
-        }
-    });
+                @Override
+                public long harvest(PageBitmap into) {
+                    return guestWrites.drainTo(into);
+                }
+            },
+            List.of());
 
     @AfterEach
     void unmap() {

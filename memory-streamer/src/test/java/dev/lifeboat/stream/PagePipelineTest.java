@@ -33,7 +33,7 @@ class PagePipelineTest {
 
     private static void pass(PagePipeline pipeline, GuestMemory memory) {
         for (int run = 0; run < RUNS; run++) {
-            pipeline.publish(run * 16L, 16, memory.pageAddress(run * 16L));
+            pipeline.publish(0, run * 16L, 16, memory.pageAddress(run * 16L));
         }
         pipeline.drain();
     }
@@ -43,7 +43,7 @@ class PagePipelineTest {
         List<Long> seen = new ArrayList<>();
         try (GuestMemory memory = filled();
                 PagePipeline pipeline = new PagePipeline("test", 3, 16)) {
-            pipeline.begin((first, count, encoding, payload, crc) -> {
+            pipeline.begin((space, first, count, encoding, payload, crc) -> {
                 assertThat(crc).isEqualTo(RunCodec.crc32c(payload));
                 seen.add(first);
             });
@@ -57,11 +57,11 @@ class PagePipelineTest {
         AtomicLong accepted = new AtomicLong();
         try (GuestMemory memory = filled();
                 PagePipeline pipeline = new PagePipeline("test", 1, 16)) {
-            pipeline.begin((first, count, encoding, payload, crc) -> {
+            pipeline.begin((space, first, count, encoding, payload, crc) -> {
                 throw new IllegalStateException("disk full");
             });
             assertThatThrownBy(() -> pass(pipeline, memory)).hasMessage("disk full");
-            pipeline.begin((first, count, encoding, payload, crc) -> accepted.incrementAndGet());
+            pipeline.begin((space, first, count, encoding, payload, crc) -> accepted.incrementAndGet());
             pass(pipeline, memory);
         }
         assertThat(accepted).hasValue(RUNS);
@@ -73,7 +73,8 @@ class PagePipelineTest {
         try (GuestMemory memory = filled();
                 PagePipeline pipeline = new PagePipeline("alloc", 1, 16)) {
             AtomicLong bytes = new AtomicLong();
-            pipeline.begin((first, count, encoding, payload, crc) -> bytes.lazySet(bytes.get() + payload.remaining()));
+            pipeline.begin(
+                    (space, first, count, encoding, payload, crc) -> bytes.lazySet(bytes.get() + payload.remaining()));
             for (int i = 0; i < 20; i++) {
                 pass(pipeline, memory);
             }

@@ -157,7 +157,7 @@ final class Vmm implements AutoCloseable {
                 stats.bytesRead(),
                 TimeUnit.NANOSECONDS.toMillis(stats.nanos()));
         MicroVm vm = MicroVm.restore(memory, epoch.state(), parts());
-        run(vm, Optional.of(owner), Baseline.exactly(epoch.epoch(), memory));
+        run(vm, Optional.of(owner), Baseline.exactly(epoch.epoch()));
         vm.start();
         synchronized (this) {
             recoveryPointMs = System.currentTimeMillis() - epoch.cutAtMillis();

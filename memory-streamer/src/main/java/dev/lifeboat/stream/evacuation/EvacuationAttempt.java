@@ -218,10 +218,7 @@ final class EvacuationAttempt {
         long pages = 0;
         run.rewind();
         while (tracker.takeNext(run)) {
-            pipeline.publish(
-                    run.firstPage(),
-                    run.count(),
-                    run.isUntouched() ? 0 : vm.memory().pageAddress(run.firstPage()));
+            tracker.publish(run, pipeline);
             pages += run.count();
         }
         pipeline.drain();

@@ -18,6 +18,7 @@ import dev.lifeboat.stream.wire.WireConnection;
 import dev.lifeboat.stream.wire.WireException;
 import io.netty.buffer.ByteBuf;
 import java.nio.ByteBuffer;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
@@ -347,7 +348,7 @@ final class TargetSession extends Inbox {
 
     private Baseline baseline() {
         // Without the store's help nothing is known about the epochs there may be.
-        return hydratesFrom == 0 ? Baseline.unknown() : Baseline.epoch(hydratesFrom, map.received());
+        return hydratesFrom == 0 ? Baseline.unknown() : Baseline.epoch(hydratesFrom, List.of(map.received()));
     }
 
     private void tellSource(Message message) {

@@ -95,7 +95,7 @@ public final class WireConnection implements AutoCloseable {
         private ByteBuf batch;
 
         @Override
-        public void accept(long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c) {
+        public void accept(int space, long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c) {
             int frameBytes = Wire.HEADER_BYTES + Wire.RUN_HEADER_BYTES + payload.remaining();
             if (batch != null && batch.writableBytes() < frameBytes) {
                 flush();
