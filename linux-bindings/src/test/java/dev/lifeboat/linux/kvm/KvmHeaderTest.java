@@ -2,16 +2,13 @@
 package dev.lifeboat.linux.kvm;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.abort;
 
+import dev.lifeboat.linux.CProgram;
 import java.io.IOException;
 import java.lang.reflect.Field;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -113,31 +110,12 @@ class KvmHeaderTest {
         }
         program.append("return 0; }\n");
         assertThat(i).isGreaterThan(100);
-        Path source = folder.resolve("numbers.c");
-        Files.writeString(source, program);
-        String errors;
-        try {
-            errors = output("gcc", "-o", folder.resolve("numbers").toString(), source.toString());
-        } catch (IOException e) {
-            if (System.getenv("LIFEBOAT_TESTS_MUST_RUN") != null) {
-                throw e;
-            }
-            return abort("gcc is not installed (apt-get install gcc libc6-dev): " + e.getMessage());
-        }
-        assertThat(errors).as("compiler output").isEmpty();
-        String[] values = output(folder.resolve("numbers").toString()).split("\n");
+        String[] values = CProgram.output(folder, program.toString()).split("\n");
         Map<String, Long> theirs = new LinkedHashMap<>();
         int at = 0;
         for (String expression : ours.keySet()) {
             theirs.put(expression, Long.parseLong(values[at++]));
         }
         return theirs;
-    }
-
-    private static String output(String... command) throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        String text = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
-        return text;
     }
 }

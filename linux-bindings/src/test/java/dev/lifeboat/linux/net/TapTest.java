@@ -3,23 +3,19 @@ package dev.lifeboat.linux.net;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.lifeboat.linux.CProgram;
 import dev.lifeboat.linux.LinuxException;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.TreeMap;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class TapTest {
     @Test
     void numbersAreThoseOfTheKernelHeaders(@TempDir Path folder) throws IOException, InterruptedException {
-        assumeTrue(Files.isExecutable(Path.of("/usr/bin/gcc")), "needs gcc and the kernel's user headers");
         TreeMap<String, Long> ours = new TreeMap<>();
         ours.put("SIOCGIFINDEX", Tap.SIOCGIFINDEX);
         ours.put("TUNSETIFF", Tap.TUNSETIFF);
@@ -47,11 +43,10 @@ class TapTest {
                 """);
         ours.keySet().forEach(name -> source.append("printf(\"%lu\\n\", (unsigned long)(" + name + "));\n"));
         source.append("return 0; }\n");
-        Path program = folder.resolve("numbers");
-        Files.writeString(folder.resolve("numbers.c"), source);
-        run(folder, "gcc", "-o", program.toString(), "numbers.c");
-        List<Long> theirs =
-                run(folder, program.toString()).lines().map(Long::parseLong).toList();
+        List<Long> theirs = CProgram.output(folder, source.toString())
+                .lines()
+                .map(Long::parseLong)
+                .toList();
         assertThat(ours.values()).containsExactlyElementsOf(theirs);
     }
 
@@ -74,16 +69,5 @@ class TapTest {
         assertThatThrownBy(() -> new Tap("lo"))
                 .isInstanceOf(LinuxException.class)
                 .hasMessageMatching("(?s).*(lo|/dev/net/tun).*errno.*");
-    }
-
-    private static String run(Path folder, String... command) throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(command)
-                .directory(folder.toFile())
-                .redirectErrorStream(true)
-                .start();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
-        assertThat(process.exitValue()).as(output).isZero();
-        return output;
     }
 }

@@ -2,18 +2,15 @@
 package dev.lifeboat.linux.netlink;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.lifeboat.linux.CProgram;
 import java.io.IOException;
 import java.lang.reflect.Field;
 import java.lang.reflect.Modifier;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -157,32 +154,11 @@ class RtnetlinkAgainstCTest {
     }
 
     private Map<String, String> compileAndRun(String source) throws IOException, InterruptedException {
-        Path program = directory.resolve("program");
-        Path code = Files.writeString(directory.resolve("program.c"), source);
-        assumeTrue(compilerIsThere(), "gcc is missing; on Debian: apt-get install gcc libc6-dev linux-libc-dev");
-        run("gcc", "-Wall", "-Werror", "-o", program.toString(), code.toString());
         Map<String, String> lines = new LinkedHashMap<>();
-        run(program.toString()).lines().forEach(line -> {
+        CProgram.output(directory, source).lines().forEach(line -> {
             String[] parts = line.split(" ");
             lines.put(parts[0], parts[1]);
         });
         return lines;
-    }
-
-    private static boolean compilerIsThere() throws InterruptedException {
-        try {
-            run("gcc", "--version");
-            return true;
-        } catch (IOException e) {
-            return false;
-        }
-    }
-
-    private static String run(String... command) throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
-        assertThat(process.exitValue()).as(output).isZero();
-        return output;
     }
 }
