@@ -166,8 +166,11 @@ public final class Agent implements AutoCloseable {
         if (!state.equals(VmRun.RECEIVING) || !status.hasNonNull("receivePort")) {
             String reason = run.isOver() ? run.endedBecause() : "not ready within " + RECEIVING_LIMIT_MS + " ms";
             receiversUntilMillis.remove(run);
-            supervisor.remove(run);
-            throw new ControlException(ExitCode.FAILED, "host " + config.host() + " cannot receive: " + reason);
+            supervisor.removeFailedReceiver(run);
+            throw new ControlException(
+                    ExitCode.FAILED,
+                    "host " + config.host() + " cannot receive: " + reason + "; the receiver's log there: "
+                            + VmRun.log(run.directory()));
         }
         events.add(
                 "receive-ready",
@@ -177,7 +180,8 @@ public final class Agent implements AutoCloseable {
                 .createObjectNode()
                 .put("host", config.host())
                 .put("address", config.receiveAddress())
-                .put("port", status.get("receivePort").asInt());
+                .put("port", status.get("receivePort").asInt())
+                .put("log", VmRun.log(run.directory()).toString());
     }
 
     /**
@@ -231,7 +235,11 @@ public final class Agent implements AutoCloseable {
             throw new ApiError(409, "VM " + vmId + " is " + state + " here");
         }
         receiversUntilMillis.remove(run);
-        supervisor.remove(run);
+        if (onlyReceiving) {
+            supervisor.removeFailedReceiver(run);
+        } else {
+            supervisor.remove(run);
+        }
         plans.remove(vmId);
         if (CAN_MOVE.contains(state)) {
             run.spec().mac().ifPresent(mac -> dropFlow(vmId, mac));
@@ -413,7 +421,10 @@ public final class Agent implements AutoCloseable {
                     if (System.currentTimeMillis() > receiver.getValue()
                             && receiversUntilMillis.remove(run) != null
                             && run.state().equals(VmRun.RECEIVING)) {
-                        events.add("receive-failed", run.spec().vmId(), "nothing came before the deadline");
+                        events.add(
+                                "receive-failed",
+                                run.spec().vmId(),
+                                "nothing came before the deadline; log: " + VmRun.log(run.directory()));
                         end(run);
                     }
                 }
@@ -425,7 +436,7 @@ public final class Agent implements AutoCloseable {
 
     private void end(VmRun run) throws InterruptedException {
         try {
-            supervisor.remove(run);
+            supervisor.removeFailedReceiver(run);
         } catch (NetworkException e) {
             events.add("network-failed", run.spec().vmId(), e.getMessage());
         }

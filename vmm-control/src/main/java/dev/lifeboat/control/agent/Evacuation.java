@@ -180,7 +180,10 @@ final class Evacuation {
                 done(peer, Optional.empty());
                 return true;
             }
-            return attemptFailed(peer, e.getMessage());
+            return attemptFailed(
+                    peer,
+                    e.getMessage() + "; the receiver's log on " + peer.host() + ": "
+                            + prepared.path("log").asText("unknown"));
         }
     }
 

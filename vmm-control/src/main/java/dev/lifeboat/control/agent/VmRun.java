@@ -40,6 +40,9 @@ final class VmRun {
     /** Three missed heartbeats of the control socket. */
     private static final long SILENCE_LIMIT_MS = 15_000;
 
+    /** For a signal to be heard, when the control socket was not. */
+    private static final long POLITE_LEAST_MS = 1_000;
+
     private static final int LOG_TAIL_BYTES = 2_048;
 
     /** What survives a restart of the agent, {@code vm.json} in the VM's directory. */
@@ -107,6 +110,11 @@ final class VmRun {
 
     static Path console(Path directory) {
         return directory.resolve("console.log");
+    }
+
+    /** There as long as the VM is known here. */
+    static Path description(Path directory) {
+        return directory.resolve("vm.json");
     }
 
     static Path log(Path directory) {
@@ -200,12 +208,14 @@ final class VmRun {
     /** Ends the process: asks, and kills when asking does not help. Returns when it is gone. */
     void end(long politeMs) throws InterruptedException {
         if (handle.isAlive()) {
+            long askedNs = System.nanoTime();
             try {
                 ControlClient.once(socket(), "stop", Json.MAPPER.createObjectNode(), politeMs);
             } catch (IOException | ControlClient.Refused e) {
                 handle.destroy();
             }
-            if (!waitForEnd(politeMs)) {
+            long askedForMs = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - askedNs);
+            if (!waitForEnd(Math.max(POLITE_LEAST_MS, politeMs - askedForMs))) {
                 handle.destroyForcibly();
                 waitForEnd(5_000);
             }
@@ -226,7 +236,7 @@ final class VmRun {
     static void save(Path directory, Saved saved) throws IOException {
         Path fresh = directory.resolve("vm.json.new");
         Files.write(fresh, Json.MAPPER.writeValueAsBytes(saved));
-        Files.move(fresh, directory.resolve("vm.json"), StandardCopyOption.ATOMIC_MOVE);
+        Files.move(fresh, description(directory), StandardCopyOption.ATOMIC_MOVE);
     }
 
     /** The process that {@code saved} is about, unless it has gone and its number names another one now. */

@@ -9,12 +9,15 @@ import dev.lifeboat.vmm.VmmConfig;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BiConsumer;
 import org.slf4j.Logger;
@@ -26,7 +29,13 @@ import org.slf4j.LoggerFactory;
  */
 final class VmSupervisor {
     private static final Logger LOG = LoggerFactory.getLogger(VmSupervisor.class);
-    private static final long POLITE_END_MS = 3_000;
+    /**
+     * A vmm that is asked to stop answers questions for 1.5 s more, then gives its streamer 5 s to end an upload; a host
+     * that is busy needs about as long again.
+     */
+    private static final long POLITE_END_MS = 15_000;
+    /** Receivers that failed, each with one log of some kilobytes. */
+    private static final int FAILED_LOGS_KEPT = 16;
 
     private final AgentConfig config;
     private final VmmLauncher launcher;
@@ -62,7 +71,7 @@ final class VmSupervisor {
         int adopted = 0;
         try (DirectoryStream<Path> found = Files.newDirectoryStream(directory)) {
             for (Path vm : found) {
-                Path file = vm.resolve("vm.json");
+                Path file = VmRun.description(vm);
                 if (!Files.exists(file)) {
                     continue;
                 }
@@ -156,13 +165,45 @@ final class VmSupervisor {
 
     /** Ends a VM if it still runs, and forgets it with its files. */
     synchronized void remove(VmRun run) throws InterruptedException {
-        run.end(POLITE_END_MS);
-        run.saved().tap().ifPresent(network::removeTap);
-        runs.remove(run.spec().vmId(), run);
+        endAndForget(run);
         try {
             deleteTree(run.directory());
         } catch (IOException e) {
             LOG.warn("cannot remove {}: {}", run.directory(), e.getMessage());
+        }
+    }
+
+    /**
+     * Ends a receiver that got no VM, and forgets it. Its log stays where it is, for it says what went wrong on this
+     * side: until the VM comes here again, or until enough others have failed.
+     */
+    synchronized void removeFailedReceiver(VmRun run) throws InterruptedException {
+        endAndForget(run);
+        try {
+            deleteAllBut(VmRun.log(run.directory()), run.directory());
+            forgetOldFailures();
+        } catch (IOException e) {
+            LOG.warn("cannot clear {}: {}", run.directory(), e.getMessage());
+        }
+    }
+
+    private void endAndForget(VmRun run) throws InterruptedException {
+        run.end(POLITE_END_MS);
+        run.saved().tap().ifPresent(network::removeTap);
+        runs.remove(run.spec().vmId(), run);
+    }
+
+    private void forgetOldFailures() throws IOException {
+        Map<FileTime, Path> failed = new TreeMap<>();
+        try (DirectoryStream<Path> directories = Files.newDirectoryStream(directory)) {
+            for (Path vm : directories) {
+                if (!runs.containsKey(vm.getFileName().toString()) && !Files.exists(VmRun.description(vm))) {
+                    failed.put(Files.getLastModifiedTime(vm), vm);
+                }
+            }
+        }
+        for (Path oldest : List.copyOf(failed.values()).subList(0, Math.max(0, failed.size() - FAILED_LOGS_KEPT))) {
+            deleteTree(oldest);
         }
     }
 
@@ -235,18 +276,22 @@ final class VmSupervisor {
     }
 
     private static void deleteTree(Path tree) throws IOException {
-        if (!Files.exists(tree)) {
-            return;
+        if (Files.exists(tree)) {
+            deleteAllBut(tree, tree);
+            Files.delete(tree);
         }
+    }
+
+    /** Empties a directory but for one entry. */
+    private static void deleteAllBut(Path kept, Path tree) throws IOException {
         try (DirectoryStream<Path> entries = Files.newDirectoryStream(tree)) {
             for (Path entry : entries) {
-                if (Files.isDirectory(entry, java.nio.file.LinkOption.NOFOLLOW_LINKS)) {
+                if (Files.isDirectory(entry, LinkOption.NOFOLLOW_LINKS)) {
                     deleteTree(entry);
-                } else {
+                } else if (!entry.equals(kept)) {
                     Files.delete(entry);
                 }
             }
         }
-        Files.delete(tree);
     }
 }

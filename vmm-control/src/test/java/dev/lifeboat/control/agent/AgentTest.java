@@ -160,10 +160,19 @@ class AgentTest {
         fleet.run("a", "web", "evacuation-fails-to=b");
         fleet.client.post(fleet.url("a"), "/v1/vms/web/evacuate", to("b"), 10_000);
         JsonNode failed = fleet.awaitEvacuation("a", "web", "FAILED");
-        assertThat(failed.get("message").asText()).contains("b").contains("was reset");
+        Path receiversLog = directory.resolve("run-b/vms/web/vmm.log").toAbsolutePath();
+        assertThat(failed.get("message").asText())
+                .contains("b")
+                .contains("was reset")
+                .contains(receiversLog.toString());
         assertThat(fleet.vm("a", "web").get("state").asText()).isEqualTo("RUNNING");
         TestFleet.await(
                 () -> fleet.client.get(fleet.url("b"), "/v1/vms", 10_000).isEmpty(), "b's receiver to go");
+        TestFleet.await(
+                () -> !Files.exists(receiversLog.resolveSibling("vm.json")), "all that b kept but the log to go");
+        try (var left = Files.list(receiversLog.getParent())) {
+            assertThat(left).containsExactly(receiversLog);
+        }
 
         fleet.client.post(fleet.url("a"), "/v1/vms/web/evacuate", NOTHING, 10_000);
         JsonNode moved = fleet.awaitEvacuation("a", "web", "DONE");
