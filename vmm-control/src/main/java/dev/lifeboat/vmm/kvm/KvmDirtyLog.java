@@ -11,8 +11,10 @@ import java.util.List;
 
 /**
  * KVM's dirty bitmap with manual protection (api.rst, KVM_CLEAR_DIRTY_LOG): reading it leaves it as it is; clearing it
- * write-protects exactly the pages cleared. KVM runs with KVM_DIRTY_LOG_INITIALLY_SET, so that switching the log on
- * protects nothing at once and the first harvest reports every page, which the first epoch needs anyway.
+ * write-protects exactly the pages cleared. It is on from the moment the guest's memory is given to KVM, and begins
+ * empty: what KVM itself writes while registers are restored is in it, and a VM that came from the store, or from another
+ * host, does not have to send again what the store holds. Were it switched on later, or with KVM_DIRTY_LOG_INITIALLY_SET,
+ * every page of the VM would count as written, even those that do not exist yet.
  *
  * <p>Over-reporting is harmless and happens (a page that was only executed). One streaming thread at a time; harvesting
  * allocates nothing.
@@ -49,6 +51,7 @@ final class KvmDirtyLog implements DirtyLog, AutoCloseable {
         return (pages(region) + BITS_PER_WORD - 1) / BITS_PER_WORD;
     }
 
+    /** The first call gives the guest its memory. */
     @Override
     public synchronized void start() {
         if (!started) {

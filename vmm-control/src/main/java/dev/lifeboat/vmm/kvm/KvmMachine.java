@@ -31,8 +31,8 @@ import java.util.function.Consumer;
  */
 public final class KvmMachine implements AutoCloseable {
     private static final int PICS_AND_IOAPIC = 3;
-    /** Manual protection of the dirty log, all pages dirty at first. */
-    private static final long DIRTY_LOG_MANUAL_INITIALLY_SET = 1 | 2;
+    /** Manual protection of the dirty log, no page dirty at first. */
+    private static final long DIRTY_LOG_MANUAL_PROTECT = 1;
 
     private static final int LAPIC_LINT0 = 0x350;
     private static final int LAPIC_LINT1 = 0x360;
@@ -95,10 +95,8 @@ public final class KvmMachine implements AutoCloseable {
         // Hardware-reduced ACPI has no 8259: an interrupt that also reached it would arrive twice.
         vm.routeToIoapic(BootLayout.INTERRUPT_LINES);
         vm.createPit2();
-        vm.enableCapability(KvmCapability.MANUAL_DIRTY_LOG_PROTECT2, DIRTY_LOG_MANUAL_INITIALLY_SET);
-        for (GuestMemory.Region region : memory.regions()) {
-            vm.setUserMemoryRegion(region.slot(), 0, region.guestAddress(), region.lengthBytes(), region.hostAddress());
-        }
+        vm.enableCapability(KvmCapability.MANUAL_DIRTY_LOG_PROTECT2, DIRTY_LOG_MANUAL_PROTECT);
+        dirtyLog.start();
         for (int id = 0; id < vcpuCount; id++) {
             vcpus.add(vm.createVcpu(id));
         }
