@@ -297,8 +297,9 @@ public final class Streamer implements AutoCloseable {
             }
             pipeline.drain();
             long left = harvest();
-            // A pass that leaves more than nine tenths does not pay: the guest writes as fast as we send.
-            if (left > dirty * 9 / 10) {
+            // A pass that leaves more than nine tenths does not pay: the guest writes as fast as we send. But what does
+            // not fit into the arena is sent while the guest waits: then another pass is better, as at a guest's boot.
+            if (left > dirty * 9 / 10 && left * GuestMemory.PAGE_BYTES <= config.arenaBytes()) {
                 break;
             }
             dirty = left;
