@@ -34,11 +34,19 @@ final class EvacuationAttempt {
 
     private static final int RING_SIZE = 64;
     /**
-     * Before the first further round that only waits for the target's hydration; each one waits twice as long as the
-     * one before. So a page that the guest writes all the time is sent a few times and not for as long as hydration
-     * takes: that is what keeps the bytes after the notice apart from the size of the memory.
+     * Before the first look whether a further round pays while the target hydrates; each look waits twice as long as the
+     * one before, up to a second, because looking protects the guest's pages anew.
      */
     private static final long HYDRATION_PAUSE_NS = TimeUnit.MILLISECONDS.toNanos(20);
+
+    private static final long HYDRATION_PAUSE_MAX_NS = TimeUnit.SECONDS.toNanos(1);
+
+    /**
+     * How much more than the last round a round must find to be sent while the target hydrates. The pages that a guest
+     * writes all the time are the same in every round: sent once more they save nothing, and the bytes after the notice
+     * would grow with the time of hydration. Pages it has not written before are worth sending early.
+     */
+    private static final int GROWTH_THAT_PAYS = 2;
 
     private static final long HYDRATION_LOOK_NS = TimeUnit.MILLISECONDS.toNanos(5);
 
@@ -162,6 +170,7 @@ final class EvacuationAttempt {
         SwitchPlanner planner = new SwitchPlanner(config.targetBlackoutMs(), config.switchCostMs(), config.maxRounds());
         long hydrateEndNs = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(limit(config.hydrateMs()));
         long pauseNs = HYDRATION_PAUSE_NS;
+        long lastFound = 0;
         long dirty = tracker.harvest();
         while (planner.next(rounds, estimateBytes(dirty), inbox.hydrated != null, leftMs())
                 == SwitchPlanner.Step.ANOTHER_ROUND) {
@@ -172,16 +181,18 @@ final class EvacuationAttempt {
                 }
                 if (rounds > 0) {
                     awaitHydration(Math.min(pauseNs, hydrateEndNs - System.nanoTime()));
-                    pauseNs *= 2;
+                    pauseNs = Math.min(2 * pauseNs, HYDRATION_PAUSE_MAX_NS);
                     dirty = tracker.harvest();
-                    if (dirty == 0) {
+                    boolean pays = dirty >= GROWTH_THAT_PAYS * lastFound || inbox.hydrated != null;
+                    if (dirty == 0 || !pays) {
                         continue;
                     }
                 }
             }
             long bytesBefore = connection.bytesSent();
             long startedNs = System.nanoTime();
-            pagesSent += sendDirty(tracker);
+            lastFound = sendDirty(tracker);
+            pagesSent += lastFound;
             connection.send(new Message.RoundEnd(++rounds));
             awaitRound();
             double millis = sinceMs(startedNs);
