@@ -9,7 +9,6 @@ import dev.lifeboat.store.OwnerRegistry;
 import dev.lifeboat.store.PageSink;
 import dev.lifeboat.store.RunCodec;
 import dev.lifeboat.store.StoreException;
-import dev.lifeboat.store.VmShape;
 import dev.lifeboat.store.VmStore;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -23,7 +22,7 @@ import java.util.TreeMap;
 
 /** A store in this process's memory with faults on demand; keeps every committed epoch. */
 public final class MemoryStore implements VmStore {
-    private record Run(int space, long firstPage, int count, byte encoding, byte[] payload) {}
+    private record Run(long firstPage, int count, byte encoding, byte[] payload) {}
 
     private final TreeMap<Long, EpochManifest> manifests = new TreeMap<>();
     private final Map<Long, List<Run>> runs = new HashMap<>();
@@ -78,9 +77,9 @@ public final class MemoryStore implements VmStore {
     }
 
     @Override
-    public EpochWriter writer(OwnerRecord owner, VmShape shape) {
+    public EpochWriter writer(OwnerRecord owner, long pages) {
         check();
-        return new Writer(owner, shape);
+        return new Writer(owner, pages);
     }
 
     private void check() {
@@ -91,17 +90,17 @@ public final class MemoryStore implements VmStore {
 
     private final class Writer implements EpochWriter {
         private final OwnerRecord owner;
-        private final VmShape shape;
+        private final long pages;
         private List<Run> building = new ArrayList<>();
         private long bytes;
 
-        Writer(OwnerRecord owner, VmShape shape) {
+        Writer(OwnerRecord owner, long pages) {
             this.owner = owner;
-            this.shape = shape;
+            this.pages = pages;
         }
 
         @Override
-        public void append(int space, long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c) {
+        public void append(long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c) {
             check();
             if (RunCodec.crc32c(payload) != crc32c) {
                 throw new StoreException("wrong checksum");
@@ -109,7 +108,7 @@ public final class MemoryStore implements VmStore {
             byte[] copy = new byte[payload.remaining()];
             payload.get(copy);
             bytes += copy.length;
-            building.add(new Run(space, firstPage, pageCount, encoding, copy));
+            building.add(new Run(firstPage, pageCount, encoding, copy));
         }
 
         @Override
@@ -126,15 +125,13 @@ public final class MemoryStore implements VmStore {
                 }
                 long parent = manifests.isEmpty() ? 0 : manifests.lastKey();
                 EpochManifest manifest = new EpochManifest(
-                        EpochManifest.VERSION,
+                        1,
                         vmId(),
                         parent + 1,
                         owner.term(),
                         owner.nonce(),
                         parent,
-                        0,
-                        shape.memoryPages(),
-                        shape.disks(),
+                        pages,
                         List.of(),
                         vmDescription,
                         state,
@@ -157,11 +154,11 @@ public final class MemoryStore implements VmStore {
         public void close() {}
     }
 
-    /** Pages of memory in the runs of one epoch alone. */
+    /** Pages in the runs of one epoch alone. */
     public synchronized Set<Long> pagesOf(long epoch) {
         Set<Long> pages = new HashSet<>();
         for (Run run : runs.get(epoch)) {
-            for (int i = 0; run.space == VmShape.MEMORY && i < run.count; i++) {
+            for (int i = 0; i < run.count; i++) {
                 pages.add(run.firstPage + i);
             }
         }
@@ -182,13 +179,13 @@ public final class MemoryStore implements VmStore {
     }
 
     @Override
-    public RestoreStats restore(EpochManifest manifest, int space, PageSink sink) {
+    public RestoreStats restore(EpochManifest manifest, PageSink sink) {
         List<Run> all = new ArrayList<>();
         synchronized (this) {
             manifests.headMap(manifest.epoch(), true).keySet().forEach(epoch -> all.addAll(runs.get(epoch)));
         }
         // Newest first; a page is delivered once.
-        PageBitmap done = new PageBitmap(manifest.shape().pages(space));
+        PageBitmap done = new PageBitmap(manifest.pages());
         RunCodec codec = new RunCodec();
         ByteBuffer pages = ByteBuffer.allocateDirect(RunCodec.MAX_RUN_BYTES);
         ByteBuffer payload = ByteBuffer.allocateDirect(RunCodec.MAX_RUN_BYTES);
@@ -197,9 +194,6 @@ public final class MemoryStore implements VmStore {
             beforeRestoredRun.run();
             check();
             Run run = all.get(i);
-            if (run.space != space) {
-                continue;
-            }
             payload.clear().put(run.payload).flip();
             codec.decode(run.encoding, payload, run.count, pages.clear());
             for (int n = 0; n < run.count; n++) {

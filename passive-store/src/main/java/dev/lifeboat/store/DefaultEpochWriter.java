@@ -36,9 +36,9 @@ final class DefaultEpochWriter implements EpochWriter {
     private final Keys keys;
     private final OwnerRecord owner;
     private final StoreSettings settings;
-    private final VmShape shape;
+    private final long pages;
     /** Makes segment keys unique: also those of an epoch number tried twice. */
-    private final String nonce = UUID.randomUUID().toString().replace("-", "").substring(16);
+    private final String nonce = UUID.randomUUID().toString().substring(0, 8);
 
     private final ExecutorService uploaders;
     private final ExecutorService cleaner;
@@ -54,7 +54,6 @@ final class DefaultEpochWriter implements EpochWriter {
 
     private SegmentBuilder current;
     private long committedEpoch;
-    private int committedCrc32c;
     private long nextEpoch;
     private long segmentNumber;
     private long bytesInEpoch;
@@ -68,7 +67,6 @@ final class DefaultEpochWriter implements EpochWriter {
     /**
      * @param base the fold of the epoch to continue from
      * @param history kept manifests, oldest first
-     * @param committedCrc32c of that epoch's manifest
      * @param nextEpoch higher than every epoch number in use
      */
     DefaultEpochWriter(
@@ -76,20 +74,18 @@ final class DefaultEpochWriter implements EpochWriter {
             OwnerRegistry owners,
             OwnerRecord owner,
             StoreSettings settings,
-            VmShape shape,
+            long pages,
             LivePages base,
             List<EpochManifest> history,
             long committedEpoch,
-            int committedCrc32c,
             long nextEpoch) {
         this.store = store;
         this.owners = owners;
         this.owner = owner;
         this.settings = settings;
-        this.shape = shape;
+        this.pages = pages;
         this.live = base;
         this.committedEpoch = committedEpoch;
-        this.committedCrc32c = committedCrc32c;
         this.nextEpoch = nextEpoch;
         keys = new Keys(owner.vmId());
         for (EpochManifest manifest : history) {
@@ -106,15 +102,15 @@ final class DefaultEpochWriter implements EpochWriter {
     }
 
     @Override
-    public void append(int space, long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c) {
+    public void append(long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c) {
         int payloadBytes = payload.remaining();
         if (pageCount < 1
                 || pageCount > RunCodec.MAX_RUN_PAGES
                 || firstPage < 0
-                || firstPage > shape.pages(space) - pageCount
+                || firstPage > pages - pageCount
                 || !RunCodec.isPlausible(encoding, payloadBytes, pageCount)) {
-            throw new IllegalArgumentException("not a run: space " + space + ", page " + firstPage + ", " + pageCount
-                    + " pages, encoding " + encoding + ", " + payloadBytes + " bytes, in a VM of " + shape);
+            throw new IllegalArgumentException("not a run: page " + firstPage + ", " + pageCount + " pages, encoding "
+                    + encoding + ", " + payloadBytes + " bytes, in a guest of " + pages + " pages");
         }
         if (current != null && !current.fits(payloadBytes)) {
             seal();
@@ -123,8 +119,8 @@ final class DefaultEpochWriter implements EpochWriter {
             checkUploads();
             current = takeBuilder();
         }
-        current.append(space, firstPage, pageCount, encoding, payload, crc32c);
-        runs.add(space, firstPage, pageCount);
+        current.append(firstPage, pageCount, encoding, payload, crc32c);
+        runs.add(firstPage, pageCount);
         bytesInEpoch += payloadBytes;
     }
 
@@ -174,7 +170,7 @@ final class DefaultEpochWriter implements EpochWriter {
         try {
             ByteBuffer content = builder.seal();
             store.put(key, content);
-            return new SegmentRef(key, content.limit(), builder.indexCrc32c(), builder.runs());
+            return new SegmentRef(key, content.limit(), builder.indexCrc32c());
         } finally {
             free.add(builder);
         }
@@ -241,18 +237,14 @@ final class DefaultEpochWriter implements EpochWriter {
                     owner.term(),
                     owner.nonce(),
                     committedEpoch,
-                    committedCrc32c,
-                    shape.memoryPages(),
-                    shape.disks(),
+                    pages,
                     segments,
                     vmDescription,
                     state,
                     cutAtMillis);
             String key = keys.epoch(nextEpoch);
-            ByteBuffer content = Records.bytes(manifest);
-            Optional<ByteBuffer> standing = PutOnce.put(store, key, content);
+            Optional<ByteBuffer> standing = PutOnce.put(store, key, Records.bytes(manifest));
             if (standing.isEmpty()) {
-                committedCrc32c = Records.crcOf(content);
                 return manifest;
             }
             passBy(Records.manifest(key, standing.get()));

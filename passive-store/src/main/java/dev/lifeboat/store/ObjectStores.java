@@ -3,20 +3,28 @@ package dev.lifeboat.store;
 
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Optional;
 
-/** Opens a store by URL: {@code dir:/path} or {@code s3://bucket/prefix}. Azure Blob and GCS will be further cases. */
+/**
+ * Opens a store by URL: {@code dir:/path} and {@code s3://bucket/prefix} here, {@code azblob://account/container/prefix} and
+ * {@code gs://bucket/prefix} with the libraries of these clouds ({@link ObjectStoreProvider}).
+ */
 public final class ObjectStores {
     private static final String DIRECTORY = "dir:";
     private static final String S3 = "s3://";
+    private static final String FORMS =
+            "dir:/path, s3://bucket/prefix, azblob://account/container/prefix or gs://bucket/prefix";
+    /** The other schemes that Lifeboat has a library for, and the library's name. */
+    private static final Map<String, String> LIBRARIES = Map.of("azblob", "azure-blob", "gs", "google-storage");
 
     private ObjectStores() {}
 
     /**
-     * @param endpoint of an S3 server that is not AWS, such as {@code http://10.0.0.1:9000}
-     * @param region of the bucket; the environment's when absent
-     * @throws StoreException when the URL is not understood or a directory cannot be used; S3 is first called when the
-     *     store is first used
+     * @param endpoint of a server that is not the cloud's own, such as {@code http://10.0.0.1:9000}
+     * @param region of an S3 bucket; the environment's when absent
+     * @throws StoreException when the URL is not understood or a directory cannot be used; a cloud is first called when
+     *     the store is first used
      */
     public static ObjectStore open(String url, Optional<String> endpoint, Optional<String> region) {
         if (url.startsWith(DIRECTORY)) {
@@ -25,7 +33,18 @@ public final class ObjectStores {
         if (url.startsWith(S3)) {
             return S3ObjectStore.open(url, endpoint, region);
         }
-        throw new StoreException("'" + url + "' is no store: use dir:/path or s3://bucket/prefix");
+        int end = url.indexOf("://");
+        String scheme = end < 0 ? "" : url.substring(0, end);
+        Optional<ObjectStoreProvider> provider = StoreLibraries.find(scheme);
+        if (provider.isPresent()) {
+            return provider.get().open(url, endpoint, region);
+        }
+        if (LIBRARIES.containsKey(scheme)) {
+            throw new StoreException("'" + url + "' needs the library " + LIBRARIES.get(scheme)
+                    + ", which is not here: name the folder of its" + " jars with -D" + StoreLibraries.FOLDERS
+                    + "=FOLDER (./lifeboat does after a build)");
+        }
+        throw new StoreException("'" + url + "' is no store: use " + FORMS);
     }
 
     /** As {@link #open}, but for tools that look at a store: a directory must be there, and nothing is created. */

@@ -3,15 +3,16 @@ package dev.lifeboat.store;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.ReadableByteChannel;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import javax.xml.stream.XMLStreamException;
 import software.amazon.awssdk.awscore.retry.AwsRetryStrategy;
 import software.amazon.awssdk.core.ResponseInputStream;
 import software.amazon.awssdk.core.checksums.RequestChecksumCalculation;
@@ -57,42 +58,35 @@ final class S3ObjectStore implements ObjectStore {
     private static final Duration CALL = Duration.ofSeconds(120);
     private static final int LARGE_BYTES = 256 * 1024;
     private static final int LIST_PAGE = 1000;
+    /** How the names of S3 Express One Zone's buckets end; the SDK signs for them with sessions it asks for itself. */
+    private static final String DIRECTORY_BUCKET = "--x-s3";
 
     private final S3Client client;
     /** The same with patience, for calls that carry much. */
     private final S3Client bulk;
 
     private final String bucket;
-    private final String prefix;
+    private final boolean directoryBucket;
+    private final KeyPrefix prefix;
     private final String description;
 
-    private S3ObjectStore(S3Client client, S3Client bulk, String bucket, String prefix, String description) {
+    private S3ObjectStore(S3Client client, S3Client bulk, String bucket, KeyPrefix prefix, String description) {
         this.client = client;
         this.bulk = bulk;
         this.bucket = bucket;
+        this.directoryBucket = bucket.endsWith(DIRECTORY_BUCKET);
         this.prefix = prefix;
         this.description = description;
     }
 
     static S3ObjectStore open(String url, Optional<String> endpoint, Optional<String> region) {
-        URI uri;
-        try {
-            uri = URI.create(url);
-        } catch (IllegalArgumentException e) {
-            throw new StoreException("'" + url + "' is no store: use s3://bucket/prefix", e);
-        }
-        String bucket = uri.getHost();
-        if (bucket == null || uri.getUserInfo() != null || uri.getPort() != -1 || uri.getQuery() != null) {
-            throw new StoreException("'" + uri.getScheme() + "://...' names no bucket: use s3://bucket/prefix");
-        }
-        String prefix = uri.getPath().replaceAll("^/+|/+$", "");
-        if (!prefix.isEmpty()) {
-            prefix = Keys.check(prefix) + "/";
-        }
-        String description = url + endpoint.map(e -> " at " + e).orElse("");
+        StoreUrl where = StoreUrl.parse(url, "s3://bucket/prefix");
+        KeyPrefix prefix = KeyPrefix.of(where.path());
+        String description = StoreUrl.describe(url, endpoint);
         S3Client client = client(endpoint, region, SMALL_SILENCE);
         try {
-            return new S3ObjectStore(client, client(endpoint, region, LARGE_SILENCE), bucket, prefix, description);
+            S3Client bulk = client(endpoint, region, LARGE_SILENCE);
+            return new S3ObjectStore(client, bulk, where.authority(), prefix, description);
         } catch (StoreException e) {
             client.close();
             throw e;
@@ -114,24 +108,15 @@ final class S3ObjectStore implements ObjectStore {
                         .apiCallAttemptTimeout(ATTEMPT)
                         .retryStrategy(AwsRetryStrategy.standardRetryStrategy().toBuilder()
                                 .maxAttempts(4)
+                                // A listing, or a session, that broke off.
+                                .retryOnExceptionOrCause(XMLStreamException.class)
                                 .backoffStrategy(
                                         BackoffStrategy.exponentialDelay(Duration.ofMillis(50), Duration.ofSeconds(1)))
                                 .throttlingBackoffStrategy(
                                         BackoffStrategy.exponentialDelay(Duration.ofMillis(200), Duration.ofSeconds(2)))
                                 .build()));
         if (endpoint.isPresent()) {
-            URI address;
-            try {
-                address = URI.create(endpoint.get());
-            } catch (IllegalArgumentException e) {
-                throw new StoreException("'" + endpoint.get() + "' is no endpoint: use http://host:port", e);
-            }
-            if (address.getHost() == null
-                    || address.getScheme() == null
-                    || !address.getScheme().startsWith("http")) {
-                throw new StoreException("'" + endpoint.get() + "' is no endpoint: use http://host:port");
-            }
-            builder.endpointOverride(address);
+            builder.endpointOverride(StoreUrl.endpoint(endpoint.get()));
             // Servers other than AWS ignore it, but a signature needs one.
             builder.region(Region.of(region.orElse("us-east-1")));
         } else {
@@ -173,7 +158,7 @@ final class S3ObjectStore implements ObjectStore {
         ByteBuffer crc = ByteBuffer.allocate(Integer.BYTES).putInt(0, RunCodec.crc32c(content));
         return PutObjectRequest.builder()
                 .bucket(bucket)
-                .key(name(key))
+                .key(prefix.name(key))
                 .contentLength((long) content.remaining())
                 .checksumCRC32C(Base64.getEncoder().encodeToString(crc.array()));
     }
@@ -187,8 +172,8 @@ final class S3ObjectStore implements ObjectStore {
     @Override
     public Optional<ByteBuffer> get(String key) {
         try {
-            byte[] content =
-                    client.getObject(r -> r.bucket(bucket).key(name(key)), (response, in) -> readAll(response, in));
+            byte[] content = client.getObject(
+                    r -> r.bucket(bucket).key(prefix.name(key)), (response, in) -> readAll(response, in));
             return Optional.of(ByteBuffer.wrap(content));
         } catch (S3Exception e) {
             if (isMissingKey(e)) {
@@ -218,9 +203,11 @@ final class S3ObjectStore implements ObjectStore {
         try {
             clientFor(length)
                     .getObject(
-                            r -> r.bucket(bucket).key(name(key)).range("bytes=" + offset + "-" + (offset + length - 1)),
+                            r -> r.bucket(bucket)
+                                    .key(prefix.name(key))
+                                    .range("bytes=" + offset + "-" + (offset + length - 1)),
                             (response, in) -> {
-                                readExactly(key, in, length, into.position(start));
+                                readExactly(key, response, in, into.position(start), length);
                                 return response;
                             });
         } catch (S3Exception e) {
@@ -239,9 +226,11 @@ final class S3ObjectStore implements ObjectStore {
         }
     }
 
-    private void readExactly(String key, InputStream in, int length, ByteBuffer into) {
+    /** Up to {@code length} bytes; fewer only when the server announced fewer, because the object ends there. */
+    private void readExactly(String key, GetObjectResponse response, InputStream in, ByteBuffer into, int length) {
+        int start = into.position();
         int limit = into.limit();
-        into.limit(into.position() + length);
+        into.limit(start + length);
         try (ReadableByteChannel channel = Channels.newChannel(in)) {
             while (into.hasRemaining() && channel.read(into) >= 0) {
                 continue;
@@ -250,6 +239,12 @@ final class S3ObjectStore implements ObjectStore {
             throw RetryableException.create("the answer for " + key + " broke off: " + e.getMessage(), e);
         } finally {
             into.limit(limit);
+        }
+        int got = into.position() - start;
+        // The HTTP client of the JDK takes a connection that ends early for the end of the body.
+        if (response.contentLength() != null && got < Math.min(length, response.contentLength())) {
+            throw RetryableException.create(
+                    "the answer for " + key + " broke off after " + got + " of " + response.contentLength() + " bytes");
         }
     }
 
@@ -260,33 +255,46 @@ final class S3ObjectStore implements ObjectStore {
 
     @Override
     public List<Entry> entries(String start, int limit) {
-        List<Entry> found = new ArrayList<>();
-        String continuation = null;
         try {
-            do {
-                String token = continuation;
-                ListObjectsV2Response page = client.listObjectsV2(r -> r.bucket(bucket)
-                        .prefix(prefix + start)
-                        .maxKeys(Math.min(LIST_PAGE, limit - found.size()))
-                        .continuationToken(token));
-                for (S3Object object : page.contents()) {
-                    found.add(new Entry(
-                            object.key().substring(prefix.length()),
-                            object.size(),
-                            object.lastModified().toEpochMilli()));
-                }
-                continuation = Boolean.TRUE.equals(page.isTruncated()) ? page.nextContinuationToken() : null;
-            } while (continuation != null && found.size() < limit);
-            return found;
+            return directoryBucket ? sortedEntries(start, limit) : pages(start, limit);
         } catch (SdkException e) {
             throw failure("cannot list " + start, e);
         }
     }
 
+    /** A directory bucket takes only prefixes that end with a slash, and lists in no order. */
+    private List<Entry> sortedEntries(String start, int limit) {
+        return pages(start.substring(0, start.lastIndexOf('/') + 1), Integer.MAX_VALUE).stream()
+                .filter(entry -> entry.key().startsWith(start))
+                .sorted(Comparator.comparing(Entry::key))
+                .limit(limit)
+                .toList();
+    }
+
+    private List<Entry> pages(String start, int limit) {
+        List<Entry> found = new ArrayList<>();
+        String continuation = null;
+        do {
+            String token = continuation;
+            ListObjectsV2Response page = client.listObjectsV2(r -> r.bucket(bucket)
+                    .prefix(prefix.text() + start)
+                    .maxKeys(Math.min(LIST_PAGE, limit - found.size()))
+                    .continuationToken(token));
+            for (S3Object object : page.contents()) {
+                found.add(new Entry(
+                        prefix.key(object.key()),
+                        object.size(),
+                        object.lastModified().toEpochMilli()));
+            }
+            continuation = Boolean.TRUE.equals(page.isTruncated()) ? page.nextContinuationToken() : null;
+        } while (continuation != null && found.size() < limit);
+        return found;
+    }
+
     @Override
     public void delete(String key) {
         try {
-            client.deleteObject(r -> r.bucket(bucket).key(name(key)));
+            client.deleteObject(r -> r.bucket(bucket).key(prefix.name(key)));
         } catch (SdkException e) {
             throw failure("cannot delete " + key, e);
         }
@@ -301,10 +309,6 @@ final class S3ObjectStore implements ObjectStore {
     public void close() {
         client.close();
         bulk.close();
-    }
-
-    private String name(String key) {
-        return prefix + Keys.check(key);
     }
 
     private S3Client clientFor(int bytes) {

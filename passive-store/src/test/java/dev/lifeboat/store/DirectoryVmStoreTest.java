@@ -18,8 +18,8 @@ class DirectoryVmStoreTest extends VmStoreSuite {
     Path directory;
 
     @Override
-    ObjectStore open() {
-        return ObjectStores.open("dir:" + directory.resolve("store"), Optional.empty(), Optional.empty());
+    BackEnd backEnd() {
+        return new DirectoryBackEnd(directory.resolve("store"));
     }
 
     @Override
@@ -56,7 +56,7 @@ class DirectoryVmStoreTest extends VmStoreSuite {
             assertThat(left).isEmpty();
         }
         ModelVm model = new ModelVm(64);
-        try (EpochWriter writer = new DefaultVmStore(store, "vm-1", SMALL).writer(record(1), VmShape.ofMemory(64))) {
+        try (EpochWriter writer = new DefaultVmStore(store, "vm-1", SMALL).writer(record(1), 64)) {
             model.append(writer);
             assertThatThrownBy(() -> model.commit(writer)).hasMessageContaining("disk full");
         }
@@ -91,7 +91,8 @@ class DirectoryVmStoreTest extends VmStoreSuite {
     @Test
     void urlsThatNameNoStoreAreExplained() {
         assertThatThrownBy(() -> ObjectStores.open("ftp://x", Optional.empty(), Optional.empty()))
-                .hasMessageContaining("dir:/path or s3://bucket/prefix");
+                .hasMessageContaining(
+                        "dir:/path, s3://bucket/prefix, azblob://account/container/prefix or gs://bucket/prefix");
         assertThatThrownBy(() -> ObjectStores.open("dir:relative", Optional.empty(), Optional.empty()))
                 .hasMessageContaining("whole path");
     }

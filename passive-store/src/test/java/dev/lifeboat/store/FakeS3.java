@@ -12,46 +12,26 @@ import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Base64;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Queue;
+import java.util.Optional;
 import java.util.TreeMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.stream.Collectors;
 
 /**
- * A strict S3 server in the test's process, with scripted faults: GET with ranges, PUT with If-None-Match and CRC32C,
+ * A strict S3 server in the test's process: GET with ranges, PUT with If-None-Match and CRC32C,
  * DELETE and ListObjectsV2 of one bucket, conditions under one lock. It refuses what it does not know, and never
  * verifies signatures, only the access key.
  */
 final class FakeS3 implements AutoCloseable {
-    static final String BUCKET = "bucket";
-
-    /** What happens to one request. */
-    enum Fault {
-        /** 503 SlowDown, nothing done. */
-        SLOW_DOWN,
-        /** Done, and then the connection is closed without an answer. */
-        CUT_AFTER_COMMIT,
-        /** Closed without doing anything. */
-        CUT_BEFORE,
-        /** 409 ConditionalRequestConflict, nothing done. */
-        CONFLICT,
-        /** Done, and then 500. */
-        ERROR_AFTER_COMMIT,
-        /** Half of the body of a GET, then closed. */
-        CUT_BODY
-    }
-
-    /** The time of change of every object. */
     private static final Instant STARTED = Instant.now().truncatedTo(ChronoUnit.MILLIS);
+    private static final String SESSION_TOKEN = "session-of-the-fake";
 
     final Map<String, byte[]> objects = new TreeMap<>();
-    private final Queue<Fault> putFaults = new ConcurrentLinkedQueue<>();
-    private final Queue<Fault> getFaults = new ConcurrentLinkedQueue<>();
     private final HttpServer server;
     private final ExecutorService threads = Executors.newFixedThreadPool(16);
     private volatile boolean refusesCredentials;
@@ -61,27 +41,21 @@ final class FakeS3 implements AutoCloseable {
         System.setProperty("sun.net.httpserver.nodelay", "true");
     }
 
-    FakeS3() throws IOException {
+    private final String bucket;
+    /** A directory bucket, as of S3 Express One Zone: sessions, prefixes of whole directories, lists in no order. */
+    private final boolean express;
+
+    FakeS3(String bucket) throws IOException {
+        this.bucket = bucket;
+        express = bucket.endsWith("--x-s3");
         server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 64);
         server.createContext("/", this::handle);
         server.setExecutor(threads);
         server.start();
     }
 
-    String endpoint() {
-        return "http://127.0.0.1:" + server.getAddress().getPort();
-    }
-
-    void onPuts(Fault... faults) {
-        putFaults.addAll(List.of(faults));
-    }
-
-    void onGets(Fault... faults) {
-        getFaults.addAll(List.of(faults));
-    }
-
-    boolean faultsAreUsedUp() {
-        return putFaults.isEmpty() && getFaults.isEmpty();
+    int port() {
+        return server.getAddress().getPort();
     }
 
     void refuseCredentials() {
@@ -95,10 +69,15 @@ final class FakeS3 implements AutoCloseable {
             String authorization = exchange.getRequestHeaders().getFirst("Authorization");
             if (refusesCredentials || authorization == null) {
                 error(exchange, 403, "InvalidAccessKeyId");
-            } else if (!path.equals("/" + BUCKET) && !path.startsWith("/" + BUCKET + "/")) {
+            } else if (!path.equals("/" + bucket) && !path.startsWith("/" + bucket + "/")) {
                 error(exchange, 404, "NoSuchBucket");
+            } else if (express && "session".equals(exchange.getRequestURI().getQuery())) {
+                session(exchange);
+            } else if (express
+                    && !SESSION_TOKEN.equals(exchange.getRequestHeaders().getFirst("x-amz-s3session-token"))) {
+                error(exchange, 403, "AccessDenied");
             } else {
-                String key = path.length() > BUCKET.length() + 2 ? path.substring(BUCKET.length() + 2) : "";
+                String key = path.length() > bucket.length() + 2 ? path.substring(bucket.length() + 2) : "";
                 route(exchange, key, body);
             }
         }
@@ -125,18 +104,6 @@ final class FakeS3 implements AutoCloseable {
     }
 
     private void put(HttpExchange exchange, String key, byte[] body) throws IOException {
-        Fault fault = putFaults.poll();
-        if (fault == Fault.CUT_BEFORE) {
-            return;
-        }
-        if (fault == Fault.SLOW_DOWN) {
-            error(exchange, 503, "SlowDown");
-            return;
-        }
-        if (fault == Fault.CONFLICT) {
-            error(exchange, 409, "ConditionalRequestConflict");
-            return;
-        }
         String crc = exchange.getRequestHeaders().getFirst("x-amz-checksum-crc32c");
         ByteBuffer computed = ByteBuffer.allocate(4).putInt(0, RunCodec.crc32c(ByteBuffer.wrap(body)));
         if (!Base64.getEncoder().encodeToString(computed.array()).equals(crc)) {
@@ -151,20 +118,11 @@ final class FakeS3 implements AutoCloseable {
             }
             objects.put(key, body);
         }
-        if (fault == Fault.ERROR_AFTER_COMMIT) {
-            error(exchange, 500, "InternalError");
-        } else if (fault != Fault.CUT_AFTER_COMMIT) {
-            exchange.getResponseHeaders().set("ETag", "\"etag\"");
-            exchange.sendResponseHeaders(200, -1);
-        }
+        exchange.getResponseHeaders().set("ETag", "\"etag\"");
+        exchange.sendResponseHeaders(200, -1);
     }
 
     private void get(HttpExchange exchange, String key) throws IOException {
-        Fault fault = getFaults.poll();
-        if (fault == Fault.SLOW_DOWN) {
-            error(exchange, 503, "SlowDown");
-            return;
-        }
         byte[] object;
         synchronized (objects) {
             object = objects.get(key);
@@ -187,8 +145,7 @@ final class FakeS3 implements AutoCloseable {
             exchange.getResponseHeaders().set("Content-Range", "bytes " + from + "-" + (to - 1) + "/" + object.length);
         }
         exchange.sendResponseHeaders(range == null ? 200 : 206, to - from == 0 ? -1 : to - from);
-        int sent = fault == Fault.CUT_BODY ? (to - from) / 2 : to - from;
-        exchange.getResponseBody().write(object, from, sent);
+        exchange.getResponseBody().write(object, from, to - from);
     }
 
     private void list(HttpExchange exchange) throws IOException {
@@ -198,12 +155,20 @@ final class FakeS3 implements AutoCloseable {
             query.put(parts[0], parts.length < 2 ? "" : URLDecoder.decode(parts[1], StandardCharsets.UTF_8));
         }
         int limit = Integer.parseInt(query.getOrDefault("max-keys", "1000"));
+        String prefix = query.getOrDefault("prefix", "");
+        if (express && !prefix.isEmpty() && !prefix.endsWith("/")) {
+            error(exchange, 400, "InvalidArgument");
+            return;
+        }
+        Comparator<String> order = express ? Comparator.comparing(FakeS3::backwards) : Comparator.naturalOrder();
+        Optional<String> after = Optional.ofNullable(query.get("continuation-token"));
         List<String> keys;
         StringBuilder contents = new StringBuilder();
         synchronized (objects) {
             keys = objects.keySet().stream()
-                    .filter(k -> k.startsWith(query.getOrDefault("prefix", "")))
-                    .filter(k -> k.compareTo(query.getOrDefault("continuation-token", "")) > 0)
+                    .filter(k -> k.startsWith(prefix))
+                    .filter(k -> after.isEmpty() || order.compare(k, after.get()) > 0)
+                    .sorted(order)
                     .limit(limit + 1L)
                     .collect(Collectors.toList());
             for (String key : keys.subList(0, Math.min(limit, keys.size()))) {
@@ -220,6 +185,19 @@ final class FakeS3 implements AutoCloseable {
             xml.append("<NextContinuationToken>").append(keys.get(limit - 1)).append("</NextContinuationToken>");
         }
         answer(exchange, 200, xml.append(contents).append("</ListBucketResult>").toString());
+    }
+
+    private static String backwards(String key) {
+        return new StringBuilder(key).reverse().toString();
+    }
+
+    private void session(HttpExchange exchange) throws IOException {
+        answer(
+                exchange,
+                200,
+                "<?xml version=\"1.0\"?><CreateSessionResult><Credentials><SessionToken>" + SESSION_TOKEN
+                        + "</SessionToken><SecretAccessKey>s</SecretAccessKey><AccessKeyId>a</AccessKeyId><Expiration>"
+                        + Instant.now().plusSeconds(300) + "</Expiration></Credentials></CreateSessionResult>");
     }
 
     private static void error(HttpExchange exchange, int status, String code) throws IOException {

@@ -8,7 +8,6 @@ import dev.lifeboat.store.OwnerRecord;
 import dev.lifeboat.store.OwnerRegistry;
 import dev.lifeboat.store.PageSink;
 import dev.lifeboat.store.StoreException;
-import dev.lifeboat.store.VmShape;
 import dev.lifeboat.store.VmStore;
 import dev.lifeboat.stream.Baseline;
 import dev.lifeboat.stream.DirtyLog;
@@ -222,7 +221,7 @@ public final class Warmup {
         }
 
         @Override
-        public EpochWriter writer(OwnerRecord owner, VmShape shape) {
+        public EpochWriter writer(OwnerRecord owner, long pages) {
             throw new StoreException("a warm-up has no store");
         }
 
@@ -237,7 +236,7 @@ public final class Warmup {
         }
 
         @Override
-        public RestoreStats restore(EpochManifest manifest, int space, PageSink sink) {
+        public RestoreStats restore(EpochManifest manifest, PageSink sink) {
             throw new StoreException("a warm-up has no store");
         }
     }
