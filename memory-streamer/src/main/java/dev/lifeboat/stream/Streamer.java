@@ -5,6 +5,7 @@ import dev.lifeboat.store.EpochManifest;
 import dev.lifeboat.store.EpochWriter;
 import dev.lifeboat.store.FencedException;
 import dev.lifeboat.store.OwnerRecord;
+import dev.lifeboat.store.VmShape;
 import dev.lifeboat.store.VmStore;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
@@ -246,8 +247,7 @@ public final class Streamer implements AutoCloseable {
 
     private void epoch(long myGeneration, long forced) {
         openWriter();
-        pipeline.begin((space, firstPage, count, encoding, payload, crc32c) ->
-                writer.append(firstPage, count, encoding, payload, crc32c));
+        pipeline.begin(writer::append);
         livePasses();
         Cut cut = cut();
         arena.publishTo(pipeline);
@@ -283,7 +283,7 @@ public final class Streamer implements AutoCloseable {
             dropWriter();
         }
         if (writer == null) {
-            writer = store.writer(current, vm.memory().pages());
+            writer = store.writer(current, VmShape.ofMemory(vm.memory().pages()));
             writerOwner = current;
         }
     }

@@ -9,6 +9,7 @@ import dev.lifeboat.store.OwnerRegistry;
 import dev.lifeboat.store.PageSink;
 import dev.lifeboat.store.RunCodec;
 import dev.lifeboat.store.StoreException;
+import dev.lifeboat.store.VmShape;
 import dev.lifeboat.store.VmStore;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -22,7 +23,7 @@ import java.util.TreeMap;
 
 /** A store in this process's memory with faults on demand; keeps every committed epoch. */
 public final class MemoryStore implements VmStore {
-    private record Run(long firstPage, int count, byte encoding, byte[] payload) {}
+    private record Run(int space, long firstPage, int count, byte encoding, byte[] payload) {}
 
     private final TreeMap<Long, EpochManifest> manifests = new TreeMap<>();
     private final Map<Long, List<Run>> runs = new HashMap<>();
@@ -77,9 +78,9 @@ public final class MemoryStore implements VmStore {
     }
 
     @Override
-    public EpochWriter writer(OwnerRecord owner, long pages) {
+    public EpochWriter writer(OwnerRecord owner, VmShape shape) {
         check();
-        return new Writer(owner, pages);
+        return new Writer(owner, shape);
     }
 
     private void check() {
@@ -90,17 +91,17 @@ public final class MemoryStore implements VmStore {
 
     private final class Writer implements EpochWriter {
         private final OwnerRecord owner;
-        private final long pages;
+        private final VmShape shape;
         private List<Run> building = new ArrayList<>();
         private long bytes;
 
-        Writer(OwnerRecord owner, long pages) {
+        Writer(OwnerRecord owner, VmShape shape) {
             this.owner = owner;
-            this.pages = pages;
+            this.shape = shape;
         }
 
         @Override
-        public void append(long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c) {
+        public void append(int space, long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c) {
             check();
             if (RunCodec.crc32c(payload) != crc32c) {
                 throw new StoreException("wrong checksum");
@@ -108,7 +109,7 @@ public final class MemoryStore implements VmStore {
             byte[] copy = new byte[payload.remaining()];
             payload.get(copy);
             bytes += copy.length;
-            building.add(new Run(firstPage, pageCount, encoding, copy));
+            building.add(new Run(space, firstPage, pageCount, encoding, copy));
         }
 
         @Override
@@ -125,13 +126,15 @@ public final class MemoryStore implements VmStore {
                 }
                 long parent = manifests.isEmpty() ? 0 : manifests.lastKey();
                 EpochManifest manifest = new EpochManifest(
-                        1,
+                        EpochManifest.VERSION,
                         vmId(),
                         parent + 1,
                         owner.term(),
                         owner.nonce(),
                         parent,
-                        pages,
+                        0,
+                        shape.memoryPages(),
+                        shape.disks(),
                         List.of(),
                         vmDescription,
                         state,
@@ -154,11 +157,11 @@ public final class MemoryStore implements VmStore {
         public void close() {}
     }
 
-    /** Pages in the runs of one epoch alone. */
+    /** Pages of memory in the runs of one epoch alone. */
     public synchronized Set<Long> pagesOf(long epoch) {
         Set<Long> pages = new HashSet<>();
         for (Run run : runs.get(epoch)) {
-            for (int i = 0; i < run.count; i++) {
+            for (int i = 0; run.space == VmShape.MEMORY && i < run.count; i++) {
                 pages.add(run.firstPage + i);
             }
         }
@@ -179,13 +182,13 @@ public final class MemoryStore implements VmStore {
     }
 
     @Override
-    public RestoreStats restore(EpochManifest manifest, PageSink sink) {
+    public RestoreStats restore(EpochManifest manifest, int space, PageSink sink) {
         List<Run> all = new ArrayList<>();
         synchronized (this) {
             manifests.headMap(manifest.epoch(), true).keySet().forEach(epoch -> all.addAll(runs.get(epoch)));
         }
         // Newest first; a page is delivered once.
-        PageBitmap done = new PageBitmap(manifest.pages());
+        PageBitmap done = new PageBitmap(manifest.shape().pages(space));
         RunCodec codec = new RunCodec();
         ByteBuffer pages = ByteBuffer.allocateDirect(RunCodec.MAX_RUN_BYTES);
         ByteBuffer payload = ByteBuffer.allocateDirect(RunCodec.MAX_RUN_BYTES);
@@ -194,6 +197,9 @@ public final class MemoryStore implements VmStore {
             beforeRestoredRun.run();
             check();
             Run run = all.get(i);
+            if (run.space != space) {
+                continue;
+            }
             payload.clear().put(run.payload).flip();
             codec.decode(run.encoding, payload, run.count, pages.clear());
             for (int n = 0; n < run.count; n++) {

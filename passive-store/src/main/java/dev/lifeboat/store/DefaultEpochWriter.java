@@ -36,9 +36,9 @@ final class DefaultEpochWriter implements EpochWriter {
     private final Keys keys;
     private final OwnerRecord owner;
     private final StoreSettings settings;
-    private final long pages;
+    private final VmShape shape;
     /** Makes segment keys unique: also those of an epoch number tried twice. */
-    private final String nonce = UUID.randomUUID().toString().substring(0, 8);
+    private final String nonce = UUID.randomUUID().toString().replace("-", "").substring(16);
 
     private final ExecutorService uploaders;
     private final ExecutorService cleaner;
@@ -54,6 +54,7 @@ final class DefaultEpochWriter implements EpochWriter {
 
     private SegmentBuilder current;
     private long committedEpoch;
+    private int committedCrc32c;
     private long nextEpoch;
     private long segmentNumber;
     private long bytesInEpoch;
@@ -67,6 +68,7 @@ final class DefaultEpochWriter implements EpochWriter {
     /**
      * @param base the fold of the epoch to continue from
      * @param history kept manifests, oldest first
+     * @param committedCrc32c of that epoch's manifest
      * @param nextEpoch higher than every epoch number in use
      */
     DefaultEpochWriter(
@@ -74,18 +76,20 @@ final class DefaultEpochWriter implements EpochWriter {
             OwnerRegistry owners,
             OwnerRecord owner,
             StoreSettings settings,
-            long pages,
+            VmShape shape,
             LivePages base,
             List<EpochManifest> history,
             long committedEpoch,
+            int committedCrc32c,
             long nextEpoch) {
         this.store = store;
         this.owners = owners;
         this.owner = owner;
         this.settings = settings;
-        this.pages = pages;
+        this.shape = shape;
         this.live = base;
         this.committedEpoch = committedEpoch;
+        this.committedCrc32c = committedCrc32c;
         this.nextEpoch = nextEpoch;
         keys = new Keys(owner.vmId());
         for (EpochManifest manifest : history) {
@@ -102,15 +106,15 @@ final class DefaultEpochWriter implements EpochWriter {
     }
 
     @Override
-    public void append(long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c) {
+    public void append(int space, long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c) {
         int payloadBytes = payload.remaining();
         if (pageCount < 1
                 || pageCount > RunCodec.MAX_RUN_PAGES
                 || firstPage < 0
-                || firstPage > pages - pageCount
+                || firstPage > shape.pages(space) - pageCount
                 || !RunCodec.isPlausible(encoding, payloadBytes, pageCount)) {
-            throw new IllegalArgumentException("not a run: page " + firstPage + ", " + pageCount + " pages, encoding "
-                    + encoding + ", " + payloadBytes + " bytes, in a guest of " + pages + " pages");
+            throw new IllegalArgumentException("not a run: space " + space + ", page " + firstPage + ", " + pageCount
+                    + " pages, encoding " + encoding + ", " + payloadBytes + " bytes, in a VM of " + shape);
         }
         if (current != null && !current.fits(payloadBytes)) {
             seal();
@@ -119,8 +123,8 @@ final class DefaultEpochWriter implements EpochWriter {
             checkUploads();
             current = takeBuilder();
         }
-        current.append(firstPage, pageCount, encoding, payload, crc32c);
-        runs.add(firstPage, pageCount);
+        current.append(space, firstPage, pageCount, encoding, payload, crc32c);
+        runs.add(space, firstPage, pageCount);
         bytesInEpoch += payloadBytes;
     }
 
@@ -170,7 +174,7 @@ final class DefaultEpochWriter implements EpochWriter {
         try {
             ByteBuffer content = builder.seal();
             store.put(key, content);
-            return new SegmentRef(key, content.limit(), builder.indexCrc32c());
+            return new SegmentRef(key, content.limit(), builder.indexCrc32c(), builder.runs());
         } finally {
             free.add(builder);
         }
@@ -237,14 +241,18 @@ final class DefaultEpochWriter implements EpochWriter {
                     owner.term(),
                     owner.nonce(),
                     committedEpoch,
-                    pages,
+                    committedCrc32c,
+                    shape.memoryPages(),
+                    shape.disks(),
                     segments,
                     vmDescription,
                     state,
                     cutAtMillis);
             String key = keys.epoch(nextEpoch);
-            Optional<ByteBuffer> standing = PutOnce.put(store, key, Records.bytes(manifest));
+            ByteBuffer content = Records.bytes(manifest);
+            Optional<ByteBuffer> standing = PutOnce.put(store, key, content);
             if (standing.isEmpty()) {
+                committedCrc32c = Records.crcOf(content);
                 return manifest;
             }
             passBy(Records.manifest(key, standing.get()));

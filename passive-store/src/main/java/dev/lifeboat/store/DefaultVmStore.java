@@ -57,27 +57,28 @@ public final class DefaultVmStore implements VmStore {
      * too, when the memory does not come from it.
      */
     @Override
-    public EpochWriter writer(OwnerRecord owner, long pages) {
+    public EpochWriter writer(OwnerRecord owner, VmShape shape) {
         if (!owner.vmId().equals(vmId)) {
             throw new IllegalArgumentException("not a record of VM " + vmId + ": " + owner);
         }
         List<Long> numbers = epochNumbers();
         long nextEpoch = numbers.isEmpty() ? 1 : numbers.get(0) + 1;
-        LivePages live = new LivePages(pages);
+        LivePages live = new LivePages(shape);
         Optional<Whole> base = findWhole(numbers);
-        if (base.isPresent() && base.get().manifest().pages() != pages) {
+        if (base.isPresent() && !base.get().manifest().shape().equals(shape)) {
             throw new StoreException("VM " + vmId + " in " + store.describe() + " has "
-                    + base.get().manifest().pages() * RunCodec.PAGE_BYTES + " bytes of memory, not "
-                    + pages * RunCodec.PAGE_BYTES + ": give the new VM another id");
+                    + base.get().manifest().shape() + ", not " + shape + ": give the new VM another id");
         }
         base.ifPresent(whole -> whole.indexes().forEach(live::add));
         List<EpochManifest> history = new ArrayList<>();
         for (long number : numbers) {
-            readManifest(number).ifPresent(history::add);
+            readManifest(number).map(Stored::manifest).ifPresent(history::add);
         }
         Collections.reverse(history);
         long committed = base.map(whole -> whole.manifest().epoch()).orElse(0L);
-        return new DefaultEpochWriter(store, owners, owner, settings, pages, live, history, committed, nextEpoch);
+        int committedCrc = base.map(Whole::crc32c).orElse(0);
+        return new DefaultEpochWriter(
+                store, owners, owner, settings, shape, live, history, committed, committedCrc, nextEpoch);
     }
 
     @Override
@@ -87,24 +88,32 @@ public final class DefaultVmStore implements VmStore {
 
     @Override
     public Optional<EpochManifest> epoch(long number) {
-        return store.get(keys.epoch(number)).map(content -> parse(number, content));
+        return stored(number).map(Stored::manifest);
     }
 
     @Override
-    public RestoreStats restore(EpochManifest manifest, PageSink sink) {
-        return new Restore(store, settings, manifest, sink).run();
+    public RestoreStats restore(EpochManifest manifest, int space, PageSink sink) {
+        return new Restore(store, settings, manifest, space, sink).run();
     }
 
-    private record Whole(EpochManifest manifest, List<SegmentIndex> indexes) {}
+    /** @param crc32c of the manifest as an object */
+    private record Stored(EpochManifest manifest, int crc32c) {}
+
+    private record Whole(EpochManifest manifest, int crc32c, List<SegmentIndex> indexes) {}
+
+    private Optional<Stored> stored(long number) {
+        return store.get(keys.epoch(number)).map(content -> new Stored(parse(number, content), Records.crcOf(content)));
+    }
 
     private Optional<Whole> findWhole(List<Long> newestFirst) {
         for (long number : newestFirst) {
-            Optional<EpochManifest> manifest = readManifest(number);
-            if (manifest.isEmpty()) {
+            Optional<Stored> stored = readManifest(number);
+            if (stored.isEmpty()) {
                 continue;
             }
+            EpochManifest manifest = stored.get().manifest();
             try {
-                return Optional.of(new Whole(manifest.get(), readIndexes(manifest.get())));
+                return Optional.of(new Whole(manifest, stored.get().crc32c(), readIndexes(manifest)));
             } catch (DamagedObjectException e) {
                 LOG.warn("epoch {} of VM {} is not whole: {}; trying the one before", number, vmId, e.getMessage());
             }
@@ -127,9 +136,9 @@ public final class DefaultVmStore implements VmStore {
     }
 
     /** Empty when it is damaged or was deleted meanwhile. */
-    private Optional<EpochManifest> readManifest(long number) {
+    private Optional<Stored> readManifest(long number) {
         try {
-            return epoch(number);
+            return stored(number);
         } catch (DamagedObjectException e) {
             LOG.warn("epoch {} of VM {} is not whole: {}; trying the one before", number, vmId, e.getMessage());
             return Optional.empty();
@@ -149,7 +158,7 @@ public final class DefaultVmStore implements VmStore {
     private List<SegmentIndex> readIndexes(EpochManifest manifest) {
         List<Callable<SegmentIndex>> tasks = new ArrayList<>();
         for (SegmentRef ref : manifest.segments()) {
-            tasks.add(() -> SegmentIndex.read(store, ref, manifest.pages()));
+            tasks.add(() -> SegmentIndex.read(store, ref, manifest.shape()));
         }
         List<SegmentIndex> indexes = new ArrayList<>();
         ExecutorService threads = StoreThreads.pool("store-index-" + vmId, settings.readThreads());

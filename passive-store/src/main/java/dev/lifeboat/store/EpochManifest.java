@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.store;
 
+import dev.lifeboat.store.VmShape.DiskShape;
 import java.util.List;
 
 /**
@@ -11,7 +12,9 @@ import java.util.List;
  * @param term under which it was written
  * @param nonce of the owner that wrote it
  * @param parentEpoch 0 when it has none
+ * @param parentCrc32c of the parent's manifest as an object; 0 without a parent
  * @param pages of guest memory, 4 KiB each
+ * @param disks writable disks, in the order of their address spaces
  * @param segments every segment needed to restore, oldest first: later runs replace earlier ones
  * @param vmDescription the monitor's JSON: what is needed to build the same VM elsewhere
  * @param state the monitor's device and vCPU state at the cut
@@ -24,13 +27,31 @@ public record EpochManifest(
         long term,
         String nonce,
         long parentEpoch,
+        int parentCrc32c,
         long pages,
+        List<DiskShape> disks,
         List<SegmentRef> segments,
         String vmDescription,
         byte[] state,
         long cutAtMillis) {
-    public static final int VERSION = 1;
+    public static final int VERSION = 2;
+    /** Epochs of this version, without disks, are still read. */
+    public static final int OLDEST_VERSION = 1;
 
-    /** A segment by key, with its size and the CRC32C of its footer index. */
-    public record SegmentRef(String key, long lengthBytes, int indexCrc32c) {}
+    public EpochManifest {
+        disks = List.copyOf(disks);
+        segments = List.copyOf(segments);
+    }
+
+    public VmShape shape() {
+        return new VmShape(pages, disks);
+    }
+
+    /**
+     * A segment by key.
+     *
+     * @param indexCrc32c of its footer index
+     * @param runs in it, which says how long its index is; 0 when not known (version 1)
+     */
+    public record SegmentRef(String key, long lengthBytes, int indexCrc32c, int runs) {}
 }

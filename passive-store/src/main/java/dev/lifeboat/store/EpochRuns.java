@@ -6,14 +6,15 @@ import java.util.Arrays;
 /** The runs of the epoch being built, for the fold after its commit: 8 bytes per run, reused by later epochs. */
 final class EpochRuns {
     private static final int COUNT_BITS = 5;
+    private static final int SPACE_BITS = 8;
 
-    /** First page and page count; a negative number ends a segment. */
+    /** First page, space and page count; a negative number ends a segment. */
     private long[] runs = new long[1024];
 
     private int size;
 
-    void add(long firstPage, int pageCount) {
-        push(firstPage << COUNT_BITS | pageCount);
+    void add(int space, long firstPage, int pageCount) {
+        push((firstPage << SPACE_BITS | space) << COUNT_BITS | pageCount);
     }
 
     void endSegment() {
@@ -36,7 +37,8 @@ final class EpochRuns {
             if (segment == -1) {
                 segment = pages.add(next.next());
             }
-            pages.replace(segment, runs[i] >> COUNT_BITS, (int) runs[i] & (1 << COUNT_BITS) - 1);
+            int space = (int) (runs[i] >> COUNT_BITS) & (1 << SPACE_BITS) - 1;
+            pages.replace(segment, space, runs[i] >> COUNT_BITS + SPACE_BITS, (int) runs[i] & (1 << COUNT_BITS) - 1);
         }
     }
 

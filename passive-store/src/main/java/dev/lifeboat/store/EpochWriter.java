@@ -11,11 +11,12 @@ public interface EpochWriter extends AutoCloseable {
     /**
      * Adds one encoded run to the epoch being built.
      *
+     * @param space address space, see {@link VmShape}
      * @param payload direct; its remaining bytes are copied before return
      * @param crc32c over the payload bytes
      * @throws StoreException when an upload of this epoch has failed; {@link #abandon} and start over
      */
-    void append(long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c);
+    void append(int space, long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c);
 
     /** Payload bytes appended since the last commit or abandon. */
     long bytesInEpoch();

@@ -14,18 +14,19 @@ import java.util.List;
 final class LivePages {
     private static final int NONE = -1;
 
-    private final int[] segmentOfPage;
+    /** By space and page. */
+    private final int[][] segmentOfPage;
     /** By segment number; null once it has no live page. */
     private final List<SegmentRef> segments = new ArrayList<>();
 
     private int[] livePages = new int[64];
 
-    LivePages(long pages) {
-        if (pages < 0 || pages > Integer.MAX_VALUE - 8) {
-            throw new IllegalArgumentException(pages + " pages: a guest has at most 8 TiB");
+    LivePages(VmShape shape) {
+        segmentOfPage = new int[shape.spaces()][];
+        for (int space = 0; space < shape.spaces(); space++) {
+            segmentOfPage[space] = new int[(int) shape.pages(space)];
+            Arrays.fill(segmentOfPage[space], NONE);
         }
-        segmentOfPage = new int[(int) pages];
-        Arrays.fill(segmentOfPage, NONE);
     }
 
     /** Adds a segment that is newer than all others; its pages follow by {@link #replace}. */
@@ -38,11 +39,12 @@ final class LivePages {
         return segment;
     }
 
-    void replace(int segment, long firstPage, int pageCount) {
+    void replace(int segment, int space, long firstPage, int pageCount) {
+        int[] segmentOf = segmentOfPage[space];
         for (int page = (int) firstPage; page < firstPage + pageCount; page++) {
-            int former = segmentOfPage[page];
+            int former = segmentOf[page];
             if (former != segment) {
-                segmentOfPage[page] = segment;
+                segmentOf[page] = segment;
                 livePages[segment]++;
                 if (former != NONE && --livePages[former] == 0) {
                     segments.set(former, null);
@@ -54,7 +56,7 @@ final class LivePages {
     void add(SegmentIndex index) {
         int segment = add(index.ref());
         for (int run = 0; run < index.runs(); run++) {
-            replace(segment, index.firstPage(run), index.pageCount(run));
+            replace(segment, index.space(run), index.firstPage(run), index.pageCount(run));
         }
     }
 

@@ -22,20 +22,21 @@ final class Records {
     private Records() {}
 
     static ByteBuffer bytes(EpochManifest manifest) {
-        return seal("LBEPOCH1", manifest.version(), CBOR, manifest);
+        return seal("LBEPOCH1", manifest.version(), CBOR, ManifestBody.of(manifest));
     }
 
     static EpochManifest manifest(String key, ByteBuffer bytes) {
-        EpochManifest manifest = open("LBEPOCH1", EpochManifest.VERSION, CBOR, EpochManifest.class, key, bytes);
-        if (manifest.vmId() == null
-                || manifest.nonce() == null
-                || manifest.segments() == null
-                || manifest.vmDescription() == null
-                || manifest.state() == null
-                || manifest.pages() < 0) {
-            throw new DamagedObjectException("damaged object " + key + ": fields are missing");
+        ManifestBody body = open(
+                "LBEPOCH1", EpochManifest.OLDEST_VERSION, EpochManifest.VERSION, CBOR, ManifestBody.class, key, bytes);
+        if (!body.isWhole()) {
+            throw new DamagedObjectException("damaged object " + key + ": fields are missing or make no sense");
         }
-        return manifest;
+        return body.manifest();
+    }
+
+    /** Of a whole object, as {@link EpochManifest#parentCrc32c()} has it. */
+    static int crcOf(ByteBuffer sealed) {
+        return sealed.order(ByteOrder.LITTLE_ENDIAN).getInt(sealed.position() + CRC_OFFSET);
     }
 
     static ByteBuffer bytes(OwnerRecord record) {
@@ -43,7 +44,8 @@ final class Records {
     }
 
     static OwnerRecord owner(String key, ByteBuffer bytes) {
-        OwnerRecord record = open("LBOWNER1", OwnerRecord.VERSION, JSON, OwnerRecord.class, key, bytes);
+        OwnerRecord record =
+                open("LBOWNER1", OwnerRecord.VERSION, OwnerRecord.VERSION, JSON, OwnerRecord.class, key, bytes);
         if (record.vmId() == null || record.nonce() == null) {
             throw new DamagedObjectException("damaged object " + key + ": fields are missing");
         }
@@ -64,7 +66,7 @@ final class Records {
     }
 
     private static <T> T open(
-            String magic, int version, ObjectMapper mapper, Class<T> type, String key, ByteBuffer content) {
+            String magic, int oldest, int newest, ObjectMapper mapper, Class<T> type, String key, ByteBuffer content) {
         ByteBuffer bytes = content.slice().order(ByteOrder.LITTLE_ENDIAN);
         if (bytes.limit() < ENVELOPE_BYTES) {
             throw new DamagedObjectException("damaged object " + key + ": only " + bytes.limit() + " bytes");
@@ -78,9 +80,7 @@ final class Records {
             throw new DamagedObjectException(
                     "damaged object " + key + ": its " + bytes.limit() + " bytes do not fit its checksum");
         }
-        if (bytes.getInt(8) != version) {
-            throw newerVersion(key, bytes.getInt(8), version);
-        }
+        checkVersion(key, bytes.getInt(8), oldest, newest);
         byte[] body = new byte[bodyBytes];
         bytes.get(ENVELOPE_BYTES, body);
         try {
@@ -92,9 +92,14 @@ final class Records {
         }
     }
 
-    static StoreException newerVersion(String key, int found, int readable) {
-        return new StoreException("object " + key + " has format version " + found
-                + ", and this Lifeboat reads version " + readable + ": use the Lifeboat that wrote it, or a newer one");
+    /** A format that we cannot read is no damage: nothing older may be taken instead. */
+    static void checkVersion(String key, int found, int oldest, int newest) {
+        if (found < oldest || found > newest) {
+            String readable = oldest == newest ? "version " + newest : "versions " + oldest + " to " + newest;
+            throw new StoreException("object " + key + " has format version " + found + ", and this Lifeboat reads "
+                    + readable + ": use the Lifeboat that wrote it, or a "
+                    + (found > newest ? "newer" : "matching older") + " one");
+        }
     }
 
     private static int crc(ByteBuffer sealed) {

@@ -31,13 +31,21 @@ final class Restore {
     private final ObjectStore store;
     private final StoreSettings settings;
     private final EpochManifest manifest;
+    private final int space;
+    private final boolean hasBase;
     private final PageSink sink;
     private final BitSet taken = new BitSet();
     private final AtomicLong deliveredPages = new AtomicLong();
     private final AtomicLong readBytes = new AtomicLong();
     private final ThreadLocal<Reader> readers = ThreadLocal.withInitial(Reader::new);
 
-    Restore(ObjectStore store, StoreSettings settings, EpochManifest manifest, PageSink sink) {
+    Restore(ObjectStore store, StoreSettings settings, EpochManifest manifest, int space, PageSink sink) {
+        if (space < 0 || space >= manifest.shape().spaces()) {
+            throw new StoreException(
+                    "epoch " + manifest.epoch() + " of VM " + manifest.vmId() + " has no " + VmShape.name(space));
+        }
+        this.space = space;
+        hasBase = manifest.shape().hasBase(space);
         this.store = store;
         this.settings = settings;
         this.manifest = manifest;
@@ -54,7 +62,7 @@ final class Restore {
             while (next >= 0 || !indexes.isEmpty()) {
                 while (next >= 0 && indexes.size() < AHEAD) {
                     SegmentRef ref = manifest.segments().get(next--);
-                    indexes.add(threads.submit(() -> SegmentIndex.read(store, ref, manifest.pages())));
+                    indexes.add(threads.submit(() -> SegmentIndex.read(store, ref, manifest.shape())));
                 }
                 for (Range range : plan(await(indexes.remove()))) {
                     if (ranges.size() == AHEAD) {
@@ -110,7 +118,7 @@ final class Restore {
         short[] wanted = new short[index.runs()];
         // Backwards: within a segment, too, the later run is the newer one.
         for (int run = index.runs() - 1; run >= 0; run--) {
-            wanted[run] = take(index, run);
+            wanted[run] = index.space(run) == space ? take(index, run) : 0;
         }
         List<Range> ranges = new ArrayList<>();
         int[] runs = new int[index.runs()];
@@ -119,7 +127,7 @@ final class Restore {
         int from = 0;
         int to = 0;
         for (int run = 0; run < index.runs(); run++) {
-            if (wanted[run] == 0 || index.encoding(run) == RunCodec.ZERO) {
+            if (wanted[run] == 0 || index.encoding(run) == RunCodec.ZERO && !hasBase) {
                 continue;
             }
             int start = index.payloadOffset(run);
@@ -162,7 +170,9 @@ final class Restore {
         void read(Range range) {
             SegmentIndex index = range.index();
             payloads.clear();
-            store.read(index.ref().key(), range.from(), range.to() - range.from(), payloads);
+            if (range.to() > range.from()) {
+                store.read(index.ref().key(), range.from(), range.to() - range.from(), payloads);
+            }
             readBytes.addAndGet(range.to() - range.from());
             for (int i = 0; i < range.count(); i++) {
                 if (Thread.currentThread().isInterrupted()) {
@@ -191,7 +201,7 @@ final class Restore {
             }
         }
 
-        /** Delivers stretches of wanted pages that are not zero. */
+        /** Delivers stretches of wanted pages; of those of zeros only what hides a base. */
         private void deliver(long firstPage, int pageCount, short wanted) {
             int start = 0;
             while (start < pageCount) {
@@ -212,8 +222,8 @@ final class Restore {
         }
 
         private boolean isWanted(int page, short wanted) {
-            if ((wanted & 1 << page) == 0) {
-                return false;
+            if ((wanted & 1 << page) == 0 || hasBase) {
+                return (wanted & 1 << page) != 0;
             }
             pages.limit((page + 1) * RunCodec.PAGE_BYTES).position(page * RunCodec.PAGE_BYTES);
             boolean zero = RunCodec.isZero(pages);

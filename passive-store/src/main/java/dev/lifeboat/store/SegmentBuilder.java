@@ -43,7 +43,7 @@ final class SegmentBuilder {
                 <= limitBytes;
     }
 
-    void append(long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c) {
+    void append(int space, long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c) {
         int at = (int) body.writePosition();
         int payloadBytes = payload.remaining();
         body.underlyingObject().put(at, payload, payload.position(), payloadBytes);
@@ -54,7 +54,8 @@ final class SegmentBuilder {
                 .writeInt(crc32c)
                 .writeByte(encoding)
                 .writeByte((byte) pageCount)
-                .writeShort((short) 0);
+                .writeByte((byte) space)
+                .writeByte((byte) 0);
         runs++;
     }
 
@@ -75,6 +76,10 @@ final class SegmentBuilder {
                 .duplicate()
                 .limit((int) body.writePosition())
                 .position(0);
+    }
+
+    int runs() {
+        return runs;
     }
 
     /** Of the sealed index. */

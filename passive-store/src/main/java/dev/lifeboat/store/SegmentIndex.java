@@ -7,17 +7,20 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 
 /**
- * The index of one segment, checked: every run lies within the guest's pages and within the segment. Immutable; the
+ * The index of one segment, checked: every run lies within its address space and within the segment. Immutable; the
  * fields of run {@code i} are read straight from the bytes (docs/store-format.md).
  */
 final class SegmentIndex {
     static final long MAGIC = magic("LBSEGMNT");
     static final long END_MAGIC = magic("TNMGESBL");
-    static final int VERSION = 1;
+    static final int VERSION = 2;
+    /** Segments of this version, without disks and deltas, are still read. */
+    static final int OLDEST_VERSION = 1;
+
     static final int HEADER_BYTES = 16;
     static final int ENTRY_BYTES = 24;
     static final int TRAILER_BYTES = 32;
-    /** The end of a segment that is read first; it holds the index of 2,729 runs, more than most segments have. */
+    /** What is read first of a segment of unknown index size: the index of 2,729 runs, more than most have. */
     private static final int TAIL_BYTES = 64 * 1024;
 
     private final SegmentRef ref;
@@ -33,15 +36,15 @@ final class SegmentIndex {
     /**
      * Reads and checks trailer and index.
      *
-     * @param pages of the guest
      * @throws DamagedObjectException naming the segment
      */
-    static SegmentIndex read(ObjectStore store, SegmentRef ref, long pages) {
+    static SegmentIndex read(ObjectStore store, SegmentRef ref, VmShape shape) {
         if (ref.lengthBytes() < HEADER_BYTES + TRAILER_BYTES || ref.lengthBytes() > Integer.MAX_VALUE) {
             throw damaged(ref, "its length " + ref.lengthBytes() + " cannot be");
         }
         int length = (int) ref.lengthBytes();
-        ByteBuffer tail = readRange(store, ref, Math.max(0, length - TAIL_BYTES), length);
+        long tailBytes = ref.runs() > 0 ? TRAILER_BYTES + (long) ref.runs() * ENTRY_BYTES : TAIL_BYTES;
+        ByteBuffer tail = readRange(store, ref, (int) Math.max(0, length - tailBytes), length);
         int trailerAt = tail.limit() - TRAILER_BYTES;
         if (tail.getLong(trailerAt + 24) != END_MAGIC) {
             throw damaged(ref, "it does not end as a segment does");
@@ -49,13 +52,14 @@ final class SegmentIndex {
         if (tail.getInt(trailerAt + 20) != RunCodec.crc32c(tail.slice(trailerAt, 20))) {
             throw damaged(ref, "the trailer does not fit its checksum");
         }
-        if (tail.getInt(trailerAt + 16) != VERSION) {
-            throw Records.newerVersion(ref.key(), tail.getInt(trailerAt + 16), VERSION);
-        }
+        Records.checkVersion(ref.key(), tail.getInt(trailerAt + 16), OLDEST_VERSION, VERSION);
         long indexAt = tail.getLong(trailerAt);
         int runs = tail.getInt(trailerAt + 8);
         int indexCrc = tail.getInt(trailerAt + 12);
-        if (runs < 0 || indexAt < HEADER_BYTES || indexAt + (long) runs * ENTRY_BYTES != length - TRAILER_BYTES) {
+        if (runs < 0
+                || ref.runs() > 0 && runs != ref.runs()
+                || indexAt < HEADER_BYTES
+                || indexAt + (long) runs * ENTRY_BYTES != length - TRAILER_BYTES) {
             throw damaged(ref, "the trailer does not fit its length");
         }
         ByteBuffer entries = length - indexAt <= tail.limit()
@@ -65,7 +69,7 @@ final class SegmentIndex {
             throw damaged(ref, "the index does not fit its checksum");
         }
         SegmentIndex index = new SegmentIndex(ref, entries.order(ByteOrder.LITTLE_ENDIAN));
-        index.checkRuns(indexAt, pages);
+        index.checkRuns(indexAt, shape);
         return index;
     }
 
@@ -76,14 +80,14 @@ final class SegmentIndex {
     }
 
     /** What passed the checksum was written by us; this keeps a wrong writer from becoming a wrong page. */
-    private void checkRuns(long indexAt, long pages) {
+    private void checkRuns(long indexAt, VmShape shape) {
         for (int run = 0; run < runs; run++) {
             long first = firstPage(run);
             int count = pageCount(run);
             if (count < 1
                     || count > RunCodec.MAX_RUN_PAGES
                     || first < 0
-                    || first > pages - count
+                    || first > shape.pages(space(run)) - count
                     || !RunCodec.isPlausible(encoding(run), payloadBytes(run), count)
                     || payloadOffset(run) < HEADER_BYTES
                     || payloadOffset(run) > indexAt - payloadBytes(run)) {
@@ -126,6 +130,10 @@ final class SegmentIndex {
 
     int pageCount(int run) {
         return entries.get(run * ENTRY_BYTES + 21);
+    }
+
+    int space(int run) {
+        return entries.get(run * ENTRY_BYTES + 22) & 0xff;
     }
 
     private static long magic(String text) {

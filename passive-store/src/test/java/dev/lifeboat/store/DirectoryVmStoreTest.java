@@ -56,7 +56,7 @@ class DirectoryVmStoreTest extends VmStoreSuite {
             assertThat(left).isEmpty();
         }
         ModelVm model = new ModelVm(64);
-        try (EpochWriter writer = new DefaultVmStore(store, "vm-1", SMALL).writer(record(1), 64)) {
+        try (EpochWriter writer = new DefaultVmStore(store, "vm-1", SMALL).writer(record(1), VmShape.ofMemory(64))) {
             model.append(writer);
             assertThatThrownBy(() -> model.commit(writer)).hasMessageContaining("disk full");
         }

@@ -43,21 +43,25 @@ final class ModelVm {
 
     /** Appends all dirty pages. */
     void append(EpochWriter writer) {
+        append(writer, VmShape.MEMORY);
+    }
+
+    void append(EpochWriter writer, int space) {
         int from = dirty.nextSetBit(0);
         while (from >= 0) {
             int to = Math.min(dirty.nextClearBit(from), from + RunCodec.MAX_RUN_PAGES);
-            append(writer, from, to - from);
+            append(writer, space, from, to - from);
             from = dirty.nextSetBit(to);
         }
     }
 
-    void append(EpochWriter writer, int firstPage, int pageCount) {
+    void append(EpochWriter writer, int space, int firstPage, int pageCount) {
         plain.clear();
         plain.put(memory, firstPage * PAGE, pageCount * PAGE).flip();
         payload.clear();
         byte encoding = codec.encode(plain, payload);
         payload.flip();
-        writer.append(firstPage, pageCount, encoding, payload, RunCodec.crc32c(payload));
+        writer.append(space, firstPage, pageCount, encoding, payload, RunCodec.crc32c(payload));
     }
 
     EpochManifest commit(EpochWriter writer) {
@@ -67,9 +71,14 @@ final class ModelVm {
     }
 
     static byte[] restore(VmStore store, EpochManifest manifest) {
-        byte[] restored = new byte[(int) manifest.pages() * PAGE];
-        boolean[] seen = new boolean[(int) manifest.pages()];
-        VmStore.RestoreStats stats = store.restore(manifest, (first, count, content) -> {
+        return restore(store, manifest, VmShape.MEMORY);
+    }
+
+    static byte[] restore(VmStore store, EpochManifest manifest, int space) {
+        VmShape shape = manifest.shape();
+        byte[] restored = new byte[(int) shape.pages(space) * PAGE];
+        boolean[] seen = new boolean[(int) shape.pages(space)];
+        VmStore.RestoreStats stats = store.restore(manifest, space, (first, count, content) -> {
             assertThat(content.remaining()).isEqualTo(count * PAGE);
             assertThat(content.isDirect()).isTrue();
             synchronized (seen) {
@@ -77,7 +86,7 @@ final class ModelVm {
                     assertThat(seen[page]).as("page %d twice", page).isFalse();
                     seen[page] = true;
                     content.get(restored, page * PAGE, PAGE);
-                    assertThat(isZero(restored, page))
+                    assertThat(isZero(restored, page) && !shape.hasBase(space))
                             .as("page %d is zero", page)
                             .isFalse();
                 }

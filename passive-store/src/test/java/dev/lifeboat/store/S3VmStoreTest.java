@@ -41,7 +41,7 @@ class S3VmStoreTest extends VmStoreSuite {
         Random random = new Random(seed);
         ModelVm model = new ModelVm(PAGES);
         Fault[] puts = {Fault.BUSY, Fault.CUT_BEFORE, Fault.CUT_AFTER_COMMIT, Fault.ERROR_AFTER_COMMIT, null};
-        try (EpochWriter writer = vm.writer(claim(1), PAGES)) {
+        try (EpochWriter writer = vm.writer(claim(1), VmShape.ofMemory(PAGES))) {
             for (int epoch = 1; epoch <= 8; epoch++) {
                 model.write(random, 30);
                 Fault fault = puts[random.nextInt(puts.length)];

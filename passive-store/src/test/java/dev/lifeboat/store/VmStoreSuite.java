@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.lifeboat.store.EpochManifest.SegmentRef;
+import dev.lifeboat.store.VmShape.DiskShape;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -55,7 +56,7 @@ abstract class VmStoreSuite {
     void anEpochRestoresBitForBit() {
         ModelVm model = new ModelVm(PAGES);
         model.write(new Random(1), 500);
-        try (EpochWriter writer = vm.writer(claim(1), PAGES)) {
+        try (EpochWriter writer = vm.writer(claim(1), VmShape.ofMemory(PAGES))) {
             model.append(writer);
             assertThat(writer.bytesInEpoch()).isPositive();
             EpochManifest first = model.commit(writer);
@@ -75,6 +76,76 @@ abstract class VmStoreSuite {
     }
 
     @Test
+    void memoryAndDisksOfOneEpochAreApart() {
+        String image = "sha256-" + "0".repeat(64);
+        VmShape shape =
+                new VmShape(20, List.of(new DiskShape(40, Optional.empty()), new DiskShape(30, Optional.of(image))));
+        ModelVm[] spaces = new ModelVm[] {new ModelVm(20), new ModelVm(40), new ModelVm(30)};
+        Random random = new Random(14);
+        try (EpochWriter writer = vm.writer(claim(1), shape)) {
+            for (int epoch = 0; epoch < 4; epoch++) {
+                for (int space = 0; space < 3; space++) {
+                    spaces[space].write(random, 10);
+                    spaces[space].append(writer, space);
+                    spaces[space].dirty.clear();
+                }
+                writer.commit("{}", new byte[0], 1);
+            }
+            ByteBuffer none = ByteBuffer.allocateDirect(0);
+            assertThatThrownBy(() -> writer.append(1, 40, 1, RunCodec.ZERO, none, 0))
+                    .isInstanceOf(IllegalArgumentException.class);
+            assertThatThrownBy(() -> writer.append(3, 0, 1, RunCodec.ZERO, none, 0))
+                    .isInstanceOf(IllegalArgumentException.class);
+        }
+        EpochManifest newest = vm.newestWhole().orElseThrow();
+        assertThat(newest.shape()).isEqualTo(shape);
+        for (int space = 0; space < 3; space++) {
+            assertThat(ModelVm.restore(vm, newest, space)).isEqualTo(spaces[space].memory);
+        }
+        assertThatThrownBy(() -> vm.restore(newest, 3, (first, count, content) -> {}))
+                .hasMessageContaining("has no disk 2");
+    }
+
+    @Test
+    void zerosOnADiskWithABaseImageAreDeliveredBecauseTheyHideIt() {
+        VmShape shape = new VmShape(1, List.of(new DiskShape(64, Optional.of("sha256-" + "1".repeat(64)))));
+        ModelVm disk = new ModelVm(64);
+        disk.dirty.clear();
+        disk.dirty.set(5, 9); // zeros
+        disk.memory[7 * ModelVm.PAGE] = 1;
+        try (EpochWriter writer = vm.writer(claim(1), shape)) {
+            disk.append(writer, 1);
+            disk.commit(writer);
+        }
+        List<Long> delivered = new ArrayList<>();
+        vm.restore(vm.newestWhole().orElseThrow(), 1, (first, count, content) -> {
+            assertThat(content.get(0)).isEqualTo((byte) (first <= 7 && 7 < first + count && first == 7 ? 1 : 0));
+            synchronized (delivered) {
+                for (long page = first; page < first + count; page++) {
+                    delivered.add(page);
+                }
+            }
+        });
+        assertThat(delivered).containsExactlyInAnyOrder(5L, 6L, 7L, 8L);
+    }
+
+    @Test
+    void aManifestNamesItsParentByItsChecksum() {
+        ModelVm model = new ModelVm(PAGES);
+        try (EpochWriter writer = vm.writer(claim(1), VmShape.ofMemory(PAGES))) {
+            model.append(writer);
+            assertThat(model.commit(writer).parentCrc32c()).isZero();
+            EpochManifest second = model.commit(writer);
+            assertThat(second.parentCrc32c())
+                    .isEqualTo(Records.crcOf(objects.get(new Keys(VM).epoch(1)).orElseThrow()));
+        }
+        try (EpochWriter next = vm.writer(claim(2), VmShape.ofMemory(PAGES))) {
+            assertThat(model.commit(next).parentCrc32c())
+                    .isEqualTo(Records.crcOf(objects.get(new Keys(VM).epoch(2)).orElseThrow()));
+        }
+    }
+
+    @Test
     void anEmptyStoreHasNoEpochAndNoOwner() {
         assertThat(vm.newestWhole()).isEmpty();
         assertThat(vm.epoch(1)).isEmpty();
@@ -85,7 +156,7 @@ abstract class VmStoreSuite {
     void pagesThatBecomeZeroAreNotBroughtBackByOlderSegments() {
         ModelVm model = new ModelVm(PAGES);
         model.write(new Random(3), 400);
-        try (EpochWriter writer = vm.writer(claim(1), PAGES)) {
+        try (EpochWriter writer = vm.writer(claim(1), VmShape.ofMemory(PAGES))) {
             model.append(writer);
             model.commit(writer);
             Arrays.fill(model.memory, 0, 100 * ModelVm.PAGE, (byte) 0);
@@ -100,7 +171,7 @@ abstract class VmStoreSuite {
         ModelVm model = new ModelVm(PAGES);
         Random random = new Random(4);
         EpochManifest last = null;
-        try (EpochWriter writer = vm.writer(claim(1), PAGES)) {
+        try (EpochWriter writer = vm.writer(claim(1), VmShape.ofMemory(PAGES))) {
             for (int epoch = 0; epoch < 20; epoch++) {
                 model.write(random, 10);
                 model.dirty.set(0, PAGES); // all of memory, every time
@@ -141,7 +212,7 @@ abstract class VmStoreSuite {
     @Test
     void aWriterWhoseTermIsOverIsFenced() {
         ModelVm model = new ModelVm(PAGES);
-        try (EpochWriter old = vm.writer(claim(1), PAGES)) {
+        try (EpochWriter old = vm.writer(claim(1), VmShape.ofMemory(PAGES))) {
             model.append(old);
             model.commit(old);
             OwnerRecord newer = claim(2);
@@ -164,8 +235,8 @@ abstract class VmStoreSuite {
         ModelVm two = new ModelVm(PAGES);
         one.write(new Random(6), 50);
         two.write(new Random(7), 50);
-        try (EpochWriter lower = vm.writer(low, PAGES);
-                EpochWriter higher = vm.writer(high, PAGES)) {
+        try (EpochWriter lower = vm.writer(low, VmShape.ofMemory(PAGES));
+                EpochWriter higher = vm.writer(high, VmShape.ofMemory(PAGES))) {
             one.append(lower);
             two.append(higher);
             two.commit(higher);
@@ -180,8 +251,8 @@ abstract class VmStoreSuite {
         ModelVm two = new ModelVm(PAGES);
         one.write(new Random(8), 50);
         two.write(new Random(9), 50);
-        try (EpochWriter lower = vm.writer(record(7), PAGES);
-                EpochWriter higher = vm.writer(record(8), PAGES)) {
+        try (EpochWriter lower = vm.writer(record(7), VmShape.ofMemory(PAGES));
+                EpochWriter higher = vm.writer(record(8), VmShape.ofMemory(PAGES))) {
             one.append(lower);
             one.commit(lower);
             two.append(higher);
@@ -196,7 +267,7 @@ abstract class VmStoreSuite {
         model.write(new Random(10), 100);
         byte[] before;
         EpochManifest newest;
-        try (EpochWriter writer = vm.writer(claim(1), PAGES)) {
+        try (EpochWriter writer = vm.writer(claim(1), VmShape.ofMemory(PAGES))) {
             model.append(writer);
             model.commit(writer);
             before = model.memory.clone();
@@ -238,7 +309,7 @@ abstract class VmStoreSuite {
     @Test
     void aDamagedManifestFallsBackAndForeignObjectsAreIgnored() {
         ModelVm model = new ModelVm(PAGES);
-        try (EpochWriter writer = vm.writer(claim(1), PAGES)) {
+        try (EpochWriter writer = vm.writer(claim(1), VmShape.ofMemory(PAGES))) {
             model.append(writer);
             model.commit(writer);
             model.write(new Random(13), 5);
@@ -261,11 +332,12 @@ abstract class VmStoreSuite {
 
     @Test
     void aNewerFormatIsRefusedInWordsAndNotTakenForDamage() {
-        EpochManifest newer = new EpochManifest(2, VM, 1, 1, "n", 0, PAGES, List.of(), "{}", new byte[0], 1);
+        EpochManifest newer =
+                new EpochManifest(3, VM, 1, 1, "n", 0, 0, PAGES, List.of(), List.of(), "{}", new byte[0], 1);
         objects.put(new Keys(VM).epoch(1), Records.bytes(newer));
         assertThatThrownBy(vm::newestWhole)
                 .isInstanceOf(StoreException.class)
-                .hasMessageContaining("format version 2")
+                .hasMessageContaining("format version 3")
                 .hasMessageContaining("newer");
     }
 
@@ -273,11 +345,11 @@ abstract class VmStoreSuite {
     void aVmOfAnotherSizeUnderTheSameIdIsRefused() {
         ModelVm model = new ModelVm(PAGES);
         OwnerRecord owner = claim(1);
-        try (EpochWriter writer = vm.writer(owner, PAGES)) {
+        try (EpochWriter writer = vm.writer(owner, VmShape.ofMemory(PAGES))) {
             model.append(writer);
             model.commit(writer);
         }
-        assertThatThrownBy(() -> vm.writer(owner, PAGES * 2))
+        assertThatThrownBy(() -> vm.writer(owner, VmShape.ofMemory(PAGES * 2)))
                 .isInstanceOf(StoreException.class)
                 .hasMessageContaining("another id");
     }
@@ -300,7 +372,7 @@ abstract class VmStoreSuite {
         ModelVm model = new ModelVm(pages);
         byte[] committed = null;
         long term = 1;
-        EpochWriter writer = store.writer(claim(store, id, term), pages);
+        EpochWriter writer = store.writer(claim(store, id, term), VmShape.ofMemory(pages));
         try {
             for (int step = 2 + random.nextInt(10); step > 0; step--) {
                 model.write(random, random.nextInt(40));
@@ -310,7 +382,7 @@ abstract class VmStoreSuite {
                     case 1 -> {
                         // A crash: the writer goes; memory is that of the last epoch, on another host.
                         writer.close();
-                        writer = store.writer(claim(store, id, ++term), pages);
+                        writer = store.writer(claim(store, id, ++term), VmShape.ofMemory(pages));
                         System.arraycopy(
                                 committed == null ? new byte[pages * ModelVm.PAGE] : committed,
                                 0,
@@ -361,7 +433,7 @@ abstract class VmStoreSuite {
         return record(VM, term);
     }
 
-    private static OwnerRecord record(String id, long term) {
+    static OwnerRecord record(String id, long term) {
         return new OwnerRecord(
                 OwnerRecord.VERSION, id, term, "host-" + term, UUID.randomUUID().toString(), 1);
     }

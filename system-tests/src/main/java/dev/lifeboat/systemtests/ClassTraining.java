@@ -16,6 +16,7 @@ import dev.lifeboat.store.ObjectStore;
 import dev.lifeboat.store.ObjectStores;
 import dev.lifeboat.store.OwnerRecord;
 import dev.lifeboat.store.RunCodec;
+import dev.lifeboat.store.VmShape;
 import dev.lifeboat.stream.evacuation.Warmup;
 import dev.lifeboat.stream.wire.WireSecurity;
 import dev.lifeboat.vmm.Json;
@@ -113,13 +114,13 @@ public final class ClassTraining {
             vm.owners().newest();
             OwnerRecord owner = new OwnerRecord(OwnerRecord.VERSION, "trainee", 1, "here", "nonce", 0);
             vm.owners().claim(owner);
-            try (EpochWriter writer = vm.writer(owner, 64)) {
+            try (EpochWriter writer = vm.writer(owner, VmShape.ofMemory(64))) {
                 ByteBuffer page = ByteBuffer.allocateDirect(RunCodec.PAGE_BYTES);
                 page.put(0, (byte) 1);
                 ByteBuffer payload = ByteBuffer.allocateDirect(2 * RunCodec.PAGE_BYTES);
                 byte encoding = new RunCodec().encode(page, payload);
                 payload.flip();
-                writer.append(0, 1, encoding, payload, RunCodec.crc32c(payload));
+                writer.append(VmShape.MEMORY, 0, 1, encoding, payload, RunCodec.crc32c(payload));
                 EpochManifest manifest = writer.commit("{}", new byte[10], 0);
                 vm.newestWhole();
                 vm.restore(manifest, (first, count, content) -> {});

@@ -8,6 +8,7 @@ import dev.lifeboat.store.OwnerRecord;
 import dev.lifeboat.store.OwnerRegistry;
 import dev.lifeboat.store.PageSink;
 import dev.lifeboat.store.StoreException;
+import dev.lifeboat.store.VmShape;
 import dev.lifeboat.store.VmStore;
 import dev.lifeboat.stream.Baseline;
 import dev.lifeboat.stream.DirtyLog;
@@ -221,7 +222,7 @@ public final class Warmup {
         }
 
         @Override
-        public EpochWriter writer(OwnerRecord owner, long pages) {
+        public EpochWriter writer(OwnerRecord owner, VmShape shape) {
             throw new StoreException("a warm-up has no store");
         }
 
@@ -236,7 +237,7 @@ public final class Warmup {
         }
 
         @Override
-        public RestoreStats restore(EpochManifest manifest, PageSink sink) {
+        public RestoreStats restore(EpochManifest manifest, int space, PageSink sink) {
             throw new StoreException("a warm-up has no store");
         }
     }
