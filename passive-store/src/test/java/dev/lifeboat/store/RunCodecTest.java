@@ -5,8 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.sun.management.ThreadMXBean;
+import dev.lifeboat.store.RunCodec.Effort;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -65,31 +68,121 @@ class RunCodecTest {
     }
 
     @Test
+    void whenBytesMatterMoreThanTimeZstdIsUsed() {
+        for (int pages : new int[] {1, 5, 16}) {
+            ByteBuffer text = text(pages);
+            assertThat(roundTrip(text, Effort.FAST)).isEqualTo(RunCodec.LZ4);
+            int fastBytes = into.limit();
+            assertThat(roundTrip(text, Effort.SMALL)).isEqualTo(RunCodec.ZSTD);
+            assertThat(into.limit()).isLessThan(fastBytes);
+            assertThat(decoded).isEqualTo(text);
+        }
+        assertThat(roundTrip(random(16, 6), Effort.SMALL)).isEqualTo(RunCodec.PLAIN);
+        assertThat(roundTrip(ByteBuffer.allocateDirect(PAGE), Effort.SMALL)).isEqualTo(RunCodec.ZERO);
+    }
+
+    @Test
+    void aRunThatIsEncodedInPlaceHasTheSamePayload() {
+        for (Effort effort : Effort.values()) {
+            for (ByteBuffer pages : new ByteBuffer[] {text(3), random(2, 7), ByteBuffer.allocateDirect(2 * PAGE)}) {
+                into.clear();
+                byte encoding = codec.encode(pages, into, effort);
+                ByteBuffer run = ByteBuffer.allocateDirect(8 * PAGE);
+                run.position(PAGE).put(pages.duplicate()).limit(run.position()).position(PAGE);
+                assertThat(codec.encodeInPlace(run, effort)).isEqualTo(encoding);
+                assertThat(run.limit(run.position()).position(PAGE)).isEqualTo(into.flip());
+            }
+        }
+    }
+
+    @Test
+    void truncatedPayloadsAreRefused() {
+        for (Sample sample : samples()) {
+            for (int length = 0; length < sample.payload.limit(); length++) {
+                ByteBuffer cut = sample.payload.duplicate().limit(length);
+                assertThatThrownBy(() -> codec.decode(sample.encoding, cut, 4, decoded.clear()))
+                        .as("encoding %d cut to %d bytes", sample.encoding, length)
+                        .isInstanceOf(StoreException.class);
+            }
+        }
+    }
+
+    @Test
     void hostilePayloadsAreRefusedAndNeverWriteOutsideTheirPages() {
         long seed = 20261;
         Random random = new Random(seed);
-        ByteBuffer good = ByteBuffer.allocateDirect(2 * RunCodec.MAX_RUN_BYTES);
-        codec.encode(text(4), good);
-        good.flip();
-        int refused = 0;
-        for (int i = 0; i < 20_000; i++) {
-            ByteBuffer bad = ByteBuffer.allocateDirect(good.remaining());
-            bad.put(good.duplicate()).flip();
-            for (int flips = 1 + random.nextInt(8); flips > 0; flips--) {
-                bad.put(random.nextInt(bad.limit()), (byte) random.nextInt());
+        for (Sample sample : samples()) {
+            int refused = 0;
+            ByteBuffer bad = ByteBuffer.allocateDirect(sample.payload.limit());
+            for (int i = 0; i < 20_000; i++) {
+                bad.clear();
+                bad.put(sample.payload.duplicate()).flip();
+                if (i % 4 == 0) {
+                    byte[] noise = new byte[bad.limit()];
+                    random.nextBytes(noise);
+                    bad.put(0, noise);
+                }
+                for (int flips = 1 + random.nextInt(8); flips > 0; flips--) {
+                    bad.put(random.nextInt(bad.limit()), (byte) random.nextInt());
+                }
+                if (i % 2 == 0) {
+                    bad.limit(1 + random.nextInt(bad.limit()));
+                }
+                decoded.clear().position(PAGE);
+                guard(PAGE - 64);
+                guard(5 * PAGE);
+                try {
+                    codec.decode(sample.encoding, bad, 4, decoded);
+                } catch (StoreException e) {
+                    assertThat(e).hasMessageContaining("damaged run");
+                    refused++;
+                }
+                assertThat(isGuard(PAGE - 64) && isGuard(5 * PAGE))
+                        .as("seed %d, encoding %d, try %d", seed, sample.encoding, i)
+                        .isTrue();
             }
-            bad.limit(1 + random.nextInt(bad.limit()));
-            decoded.clear();
-            decoded.put(4 * PAGE, (byte) 0x5a);
-            try {
-                codec.decode(RunCodec.LZ4, bad, 4, decoded);
-            } catch (StoreException e) {
-                assertThat(e).hasMessageContaining("damaged run");
-                refused++;
-            }
-            assertThat(decoded.get(4 * PAGE)).as("seed %d, try %d", seed, i).isEqualTo((byte) 0x5a);
+            // Flipped bits of literals are for the checksum to find.
+            assertThat(refused).as("encoding %d", sample.encoding).isGreaterThan(8_000);
         }
-        assertThat(refused).isGreaterThan(10_000);
+    }
+
+    private void guard(int at) {
+        for (int i = 0; i < 64; i++) {
+            decoded.put(at + i, (byte) 0x5a);
+        }
+    }
+
+    private boolean isGuard(int at) {
+        for (int i = 0; i < 64; i++) {
+            if (decoded.get(at + i) != 0x5a) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private record Sample(byte encoding, ByteBuffer payload) {}
+
+    /** Four pages in every encoding that is not a plain copy. */
+    private List<Sample> samples() {
+        List<Sample> samples = new ArrayList<>();
+        for (Effort effort : Effort.values()) {
+            ByteBuffer payload = ByteBuffer.allocateDirect(4 * PAGE);
+            samples.add(new Sample(codec.encode(text(4), payload, effort), payload.flip()));
+        }
+        ByteBuffer delta = ByteBuffer.allocateDirect(4 * PAGE);
+        ByteBuffer now = random(4, 8);
+        ByteBuffer base = random(4, 8);
+        for (int page = 0; page < 4; page++) {
+            for (int write = 0; write < 40; write++) {
+                now.put(page * PAGE + 97 * write, (byte) write);
+            }
+            assertThat(new XorDelta().encode(now.position(page * PAGE), base.position(page * PAGE), delta))
+                    .isTrue();
+        }
+        samples.add(new Sample(RunCodec.DELTA, delta.flip()));
+        assertThat(samples).extracting(Sample::encoding).containsExactly(RunCodec.LZ4, RunCodec.ZSTD, RunCodec.DELTA);
+        return samples;
     }
 
     @Test
@@ -106,10 +199,19 @@ class RunCodecTest {
         assertThatThrownBy(() -> codec.decode(RunCodec.ZERO, ByteBuffer.allocateDirect(0), 17, decoded))
                 .isInstanceOf(StoreException.class);
         // A valid block of one page offered as two.
-        codec.encode(text(1), into);
-        assertThatThrownBy(() -> codec.decode(RunCodec.LZ4, into.flip(), 2, decoded))
-                .isInstanceOf(StoreException.class)
-                .hasMessageContaining("decodes to 4096 bytes");
+        for (Effort effort : Effort.values()) {
+            byte encoding = codec.encode(text(1), into.clear(), effort);
+            assertThatThrownBy(() -> codec.decode(encoding, into.flip(), 2, decoded))
+                    .isInstanceOf(StoreException.class)
+                    .hasMessageContaining("decodes to 4096 bytes");
+        }
+        // One of three offered as two.
+        for (Effort effort : Effort.values()) {
+            byte encoding = codec.encode(text(3), into.clear(), effort);
+            assertThatThrownBy(() -> codec.decode(encoding, into.flip(), 2, decoded))
+                    .isInstanceOf(StoreException.class)
+                    .hasMessageContaining("damaged run");
+        }
     }
 
     @Test
@@ -132,21 +234,24 @@ class RunCodecTest {
         long before = threads.getThreadAllocatedBytes(thread);
         encodeAndDecode(zero, text, random, 2_000);
         long allocated = threads.getThreadAllocatedBytes(thread) - before;
-        // 6,000 runs; what remains is the measuring call itself.
+        // 12,000 runs; what remains is the measuring call itself.
         assertThat(allocated).isLessThan(6_000);
     }
 
     private void encodeAndDecode(ByteBuffer zero, ByteBuffer text, ByteBuffer random, int times) {
         for (int i = 0; i < times; i++) {
-            roundTrip(zero);
-            roundTrip(text);
-            roundTrip(random);
+            roundTrip(zero, Effort.FAST);
+            roundTrip(text, Effort.FAST);
+            roundTrip(random, Effort.FAST);
+            roundTrip(zero, Effort.SMALL);
+            roundTrip(text, Effort.SMALL);
+            roundTrip(random, Effort.SMALL);
         }
     }
 
-    private byte roundTrip(ByteBuffer pages) {
+    private byte roundTrip(ByteBuffer pages, Effort effort) {
         into.clear();
-        byte encoding = codec.encode(pages, into);
+        byte encoding = codec.encode(pages, into, effort);
         into.flip();
         int crc = RunCodec.crc32c(into);
         decoded.clear();
@@ -159,7 +264,7 @@ class RunCodecTest {
     }
 
     private void assertRoundTrip(ByteBuffer pages, byte expected) {
-        assertThat(roundTrip(pages)).isEqualTo(expected);
+        assertThat(roundTrip(pages, Effort.FAST)).isEqualTo(expected);
         assertThat(decoded).isEqualTo(pages);
     }
 

@@ -88,6 +88,10 @@ final class FrameDecoder extends ByteToMessageDecoder {
         int pageCount = body.readUnsignedByte();
         byte encoding = body.readByte();
         int expected = body.readInt();
+        if (!Wire.carries(encoding)) {
+            throw new WireException("a run at page " + firstPage + " has encoding " + encoding
+                    + ", which is not one of the protocol's: the other side is newer, broken or hostile");
+        }
         crc.reset();
         crc.update(body.nioBuffer());
         if ((int) crc.getValue() != expected) {

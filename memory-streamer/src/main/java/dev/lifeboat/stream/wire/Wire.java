@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.stream.wire;
 
+import dev.lifeboat.store.RunCodec;
+
 /** The numbers of the protocol (docs/protocol.md). */
 public final class Wire {
     /** Both sides must have the same; see "Versions" in docs/protocol.md. */
@@ -13,4 +15,9 @@ public final class Wire {
     static final int RUN_HEADER_BYTES = 14;
 
     private Wire() {}
+
+    /** Whether runs may have this encoding: the others are against bytes, or need a library, that a peer may not have. */
+    static boolean carries(byte encoding) {
+        return encoding == RunCodec.ZERO || encoding == RunCodec.PLAIN || encoding == RunCodec.LZ4;
+    }
 }
