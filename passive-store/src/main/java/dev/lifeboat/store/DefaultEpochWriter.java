@@ -6,10 +6,8 @@ import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
@@ -19,6 +17,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -32,6 +31,7 @@ final class DefaultEpochWriter implements EpochWriter {
     private static final Logger LOG = LoggerFactory.getLogger(DefaultEpochWriter.class);
 
     private final ObjectStore store;
+    private final SegmentObjects objects;
     private final OwnerRegistry owners;
     private final Keys keys;
     private final OwnerRecord owner;
@@ -42,6 +42,7 @@ final class DefaultEpochWriter implements EpochWriter {
 
     private final ExecutorService uploaders;
     private final ExecutorService cleaner;
+    private final CleanUp cleaning;
     /** Bounds memory and uploads in flight: an append without a free builder waits. */
     private final BlockingQueue<SegmentBuilder> free;
 
@@ -63,7 +64,8 @@ final class DefaultEpochWriter implements EpochWriter {
 
     private record Upload(String key, Future<SegmentRef> done) {}
 
-    private record Kept(long epoch, List<SegmentRef> segments) {}
+    /** A committed epoch of which the manifest is in the store. */
+    record Kept(long epoch, List<SegmentRef> segments) {}
 
     /**
      * @param base the fold of the epoch to continue from
@@ -73,6 +75,7 @@ final class DefaultEpochWriter implements EpochWriter {
      */
     DefaultEpochWriter(
             ObjectStore store,
+            SegmentObjects objects,
             OwnerRegistry owners,
             OwnerRecord owner,
             StoreSettings settings,
@@ -81,8 +84,10 @@ final class DefaultEpochWriter implements EpochWriter {
             List<EpochManifest> history,
             long committedEpoch,
             int committedCrc32c,
-            long nextEpoch) {
+            long nextEpoch,
+            LongSupplier wallClockMs) {
         this.store = store;
+        this.objects = objects;
         this.owners = owners;
         this.owner = owner;
         this.settings = settings;
@@ -103,6 +108,7 @@ final class DefaultEpochWriter implements EpochWriter {
         }
         uploaders = StoreThreads.pool("store-upload-" + owner.vmId(), settings.uploadThreads());
         cleaner = StoreThreads.pool("store-clean-" + owner.vmId(), 1);
+        cleaning = new CleanUp(store, owner.vmId(), wallClockMs);
     }
 
     @Override
@@ -124,7 +130,7 @@ final class DefaultEpochWriter implements EpochWriter {
             current = takeBuilder();
         }
         current.append(space, firstPage, pageCount, encoding, payload, crc32c);
-        runs.add(space, firstPage, pageCount);
+        runs.add(space, firstPage, pageCount, encoding == RunCodec.DELTA);
         bytesInEpoch += payloadBytes;
     }
 
@@ -173,7 +179,7 @@ final class DefaultEpochWriter implements EpochWriter {
     private SegmentRef upload(String key, SegmentBuilder builder) {
         try {
             ByteBuffer content = builder.seal();
-            store.put(key, content);
+            objects.put(key, content);
             return new SegmentRef(key, content.limit(), builder.indexCrc32c(), builder.runs());
         } finally {
             free.add(builder);
@@ -208,7 +214,8 @@ final class DefaultEpochWriter implements EpochWriter {
             added.add(await(upload));
         }
         checkStillOwner();
-        List<SegmentRef> segments = live.live();
+        List<SegmentRef> segments = new ArrayList<>();
+        live.live().forEach(segment -> segments.add(segment.ref));
         segments.addAll(added);
         EpochManifest manifest = putManifest(segments, vmDescription, state, cutAtMillis);
         runs.foldInto(live, added);
@@ -313,21 +320,15 @@ final class DefaultEpochWriter implements EpochWriter {
 
     /** The newest manifest is durable: drops those beyond the kept ones, then the segments only they needed. */
     private void cleanUp() {
+        List<Kept> dropped = new ArrayList<>();
         while (kept.size() > settings.keepEpochs()) {
-            Kept dropped = kept.remove();
-            Set<String> needed = new HashSet<>();
-            for (Kept still : kept) {
-                still.segments().forEach(segment -> needed.add(segment.key()));
-            }
-            List<String> garbage = new ArrayList<>();
-            garbage.add(keys.epoch(dropped.epoch()));
-            for (SegmentRef segment : dropped.segments()) {
-                if (!needed.contains(segment.key())) {
-                    garbage.add(segment.key());
-                }
-            }
-            clean(() -> garbage.forEach(store::delete));
+            dropped.add(kept.remove());
         }
+        if (dropped.isEmpty()) {
+            return;
+        }
+        List<Kept> stillKept = List.copyOf(kept);
+        clean(() -> cleaning.drop(dropped, stillKept));
     }
 
     private void clean(Runnable work) {

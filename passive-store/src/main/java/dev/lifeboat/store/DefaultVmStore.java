@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.store;
 
-import dev.lifeboat.store.EpochManifest.SegmentRef;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -23,6 +20,8 @@ public final class DefaultVmStore implements VmStore {
     private static final int MANIFESTS_LISTED = 1000;
 
     private final ObjectStore store;
+    private final SegmentObjects objects;
+    private final LongSupplier wallClockMs;
     private final String vmId;
     private final StoreSettings settings;
     private final Keys keys;
@@ -33,7 +32,13 @@ public final class DefaultVmStore implements VmStore {
     }
 
     public DefaultVmStore(ObjectStore store, String vmId, StoreSettings settings) {
+        this(store, vmId, settings, System::currentTimeMillis);
+    }
+
+    DefaultVmStore(ObjectStore store, String vmId, StoreSettings settings, LongSupplier wallClockMs) {
         this.store = store;
+        this.wallClockMs = wallClockMs;
+        objects = new SegmentObjects(store);
         this.vmId = vmId;
         this.settings = settings;
         keys = new Keys(vmId);
@@ -63,27 +68,41 @@ public final class DefaultVmStore implements VmStore {
         }
         List<Long> numbers = epochNumbers();
         long nextEpoch = numbers.isEmpty() ? 1 : numbers.get(0) + 1;
-        LivePages live = new LivePages(shape);
-        Optional<Whole> base = findWhole(numbers);
-        if (base.isPresent() && !base.get().manifest().shape().equals(shape)) {
-            throw new StoreException("VM " + vmId + " in " + store.describe() + " has "
-                    + base.get().manifest().shape() + ", not " + shape + ": give the new VM another id");
-        }
-        base.ifPresent(whole -> whole.indexes().forEach(live::add));
+        AtomicReference<LivePages> fold = new AtomicReference<>();
+        Optional<Stored> base = findWhole(numbers, manifest -> {
+            if (!manifest.shape().equals(shape)) {
+                throw new StoreException("VM " + vmId + " in " + store.describe() + " has " + manifest.shape()
+                        + ", not " + shape + ": give the new VM another id");
+            }
+            fold.set(new LivePages(shape));
+            return (segment, index) -> fold.get().add(index);
+        });
+        LivePages live = base.isPresent() ? fold.get() : new LivePages(shape);
         List<EpochManifest> history = new ArrayList<>();
         for (long number : numbers) {
             readManifest(number).map(Stored::manifest).ifPresent(history::add);
         }
         Collections.reverse(history);
-        long committed = base.map(whole -> whole.manifest().epoch()).orElse(0L);
-        int committedCrc = base.map(Whole::crc32c).orElse(0);
+        long committed = base.map(stored -> stored.manifest().epoch()).orElse(0L);
+        int committedCrc = base.map(Stored::crc32c).orElse(0);
         return new DefaultEpochWriter(
-                store, owners, owner, settings, shape, live, history, committed, committedCrc, nextEpoch);
+                store,
+                objects,
+                owners,
+                owner,
+                settings,
+                shape,
+                live,
+                history,
+                committed,
+                committedCrc,
+                nextEpoch,
+                wallClockMs);
     }
 
     @Override
     public Optional<EpochManifest> newestWhole() {
-        return findWhole(epochNumbers()).map(Whole::manifest);
+        return findWhole(epochNumbers(), manifest -> (segment, index) -> {}).map(Stored::manifest);
     }
 
     @Override
@@ -93,19 +112,34 @@ public final class DefaultVmStore implements VmStore {
 
     @Override
     public RestoreStats restore(EpochManifest manifest, int space, PageSink sink) {
-        return new Restore(store, settings, manifest, space, sink).run();
+        try (EpochReader reader = open(manifest, space)) {
+            return reader.fill(space, sink);
+        }
+    }
+
+    /** Opens an epoch for reading page by page, as long as it takes. */
+    public EpochReader open(EpochManifest manifest) {
+        return open(manifest, -1);
+    }
+
+    private DefaultEpochReader open(EpochManifest manifest, int onlySpace) {
+        return new DefaultEpochReader(store, objects, settings, manifest, onlySpace, wallClockMs);
     }
 
     /** @param crc32c of the manifest as an object */
     private record Stored(EpochManifest manifest, int crc32c) {}
 
-    private record Whole(EpochManifest manifest, int crc32c, List<SegmentIndex> indexes) {}
-
     private Optional<Stored> stored(long number) {
         return store.get(keys.epoch(number)).map(content -> new Stored(parse(number, content), Records.crcOf(content)));
     }
 
-    private Optional<Whole> findWhole(List<Long> newestFirst) {
+    /**
+     * The newest whole epoch of these.
+     *
+     * @param visitors makes who sees the segment indexes of an epoch that may turn out not to be whole
+     */
+    private Optional<Stored> findWhole(
+            List<Long> newestFirst, Function<EpochManifest, SegmentIndexes.Visitor> visitors) {
         for (long number : newestFirst) {
             Optional<Stored> stored = readManifest(number);
             if (stored.isEmpty()) {
@@ -113,7 +147,8 @@ public final class DefaultVmStore implements VmStore {
             }
             EpochManifest manifest = stored.get().manifest();
             try {
-                return Optional.of(new Whole(manifest, stored.get().crc32c(), readIndexes(manifest)));
+                new SegmentIndexes(objects, manifest).visitAll(settings, visitors.apply(manifest));
+                return stored;
             } catch (DamagedObjectException e) {
                 LOG.warn("epoch {} of VM {} is not whole: {}; trying the one before", number, vmId, e.getMessage());
             }
@@ -153,41 +188,5 @@ public final class DefaultVmStore implements VmStore {
                     + manifest.epoch() + " of VM " + manifest.vmId());
         }
         return manifest;
-    }
-
-    private List<SegmentIndex> readIndexes(EpochManifest manifest) {
-        List<Callable<SegmentIndex>> tasks = new ArrayList<>();
-        for (SegmentRef ref : manifest.segments()) {
-            tasks.add(() -> SegmentIndex.read(store, ref, manifest.shape()));
-        }
-        List<SegmentIndex> indexes = new ArrayList<>();
-        ExecutorService threads = StoreThreads.pool("store-index-" + vmId, settings.readThreads());
-        try {
-            int from = 0;
-            while (from < tasks.size()) {
-                // A bounded number at once.
-                int to = Math.min(tasks.size(), from + 256);
-                for (Future<SegmentIndex> index :
-                        threads.invokeAll(tasks.subList(from, to), settings.waitLimitMs(), TimeUnit.MILLISECONDS)) {
-                    if (index.isCancelled()) {
-                        throw new StoreException("reading the index of epoch " + manifest.epoch() + " from "
-                                + store.describe() + " takes longer than " + settings.waitLimitMs() + " ms");
-                    }
-                    indexes.add(index.get());
-                }
-                from = to;
-            }
-            return indexes;
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof StoreException known) {
-                throw known;
-            }
-            throw new StoreException("cannot read the index of epoch " + manifest.epoch() + ": " + e.getCause(), e);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new StoreException("interrupted while reading the index of epoch " + manifest.epoch(), e);
-        } finally {
-            threads.shutdownNow();
-        }
     }
 }

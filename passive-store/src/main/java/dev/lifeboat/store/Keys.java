@@ -52,6 +52,18 @@ final class Keys {
         return segmentPrefix() + number(epoch) + "-" + n + "-" + nonce;
     }
 
+    String readerPrefix() {
+        return root + "reader/";
+    }
+
+    String reader(String nonce) {
+        return readerPrefix() + nonce;
+    }
+
+    String workingSet() {
+        return root + "working-set";
+    }
+
     /** Refuses what one of the back ends could take for something else than a plain name under its root. */
     static String check(String key) {
         if (!KEY.matcher(key).matches() || ("/" + key + "/").contains("/../") || ("/" + key + "/").contains("/./")) {

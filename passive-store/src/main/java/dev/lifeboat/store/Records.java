@@ -39,6 +39,28 @@ final class Records {
         return sealed.order(ByteOrder.LITTLE_ENDIAN).getInt(sealed.position() + CRC_OFFSET);
     }
 
+    static ByteBuffer bytes(ReaderLease.Body lease) {
+        return seal("LBREADR1", lease.version(), JSON, lease);
+    }
+
+    static ReaderLease.Body lease(String key, ByteBuffer bytes) {
+        int version = ReaderLease.Body.VERSION;
+        return open("LBREADR1", version, version, JSON, ReaderLease.Body.class, key, bytes);
+    }
+
+    static ByteBuffer bytes(WorkingSet.Body workingSet) {
+        return seal("LBWRKST1", workingSet.version(), CBOR, workingSet);
+    }
+
+    static WorkingSet.Body workingSet(String key, ByteBuffer bytes) {
+        int version = WorkingSet.Body.VERSION;
+        WorkingSet.Body body = open("LBWRKST1", version, version, CBOR, WorkingSet.Body.class, key, bytes);
+        if (body.runs() == null) {
+            throw new DamagedObjectException("damaged object " + key + ": fields are missing");
+        }
+        return body;
+    }
+
     static ByteBuffer bytes(OwnerRecord record) {
         return seal("LBOWNER1", record.version(), JSON, record);
     }

@@ -26,10 +26,12 @@ final class SegmentIndex {
     private final SegmentRef ref;
     private final ByteBuffer entries;
     private final int runs;
+    private final int indexOffset;
 
-    private SegmentIndex(SegmentRef ref, ByteBuffer entries) {
+    private SegmentIndex(SegmentRef ref, ByteBuffer entries, int indexOffset) {
         this.ref = ref;
         this.entries = entries;
+        this.indexOffset = indexOffset;
         runs = entries.limit() / ENTRY_BYTES;
     }
 
@@ -38,13 +40,13 @@ final class SegmentIndex {
      *
      * @throws DamagedObjectException naming the segment
      */
-    static SegmentIndex read(ObjectStore store, SegmentRef ref, VmShape shape) {
+    static SegmentIndex read(SegmentObjects objects, SegmentRef ref, VmShape shape) {
         if (ref.lengthBytes() < HEADER_BYTES + TRAILER_BYTES || ref.lengthBytes() > Integer.MAX_VALUE) {
             throw damaged(ref, "its length " + ref.lengthBytes() + " cannot be");
         }
         int length = (int) ref.lengthBytes();
         long tailBytes = ref.runs() > 0 ? TRAILER_BYTES + (long) ref.runs() * ENTRY_BYTES : TAIL_BYTES;
-        ByteBuffer tail = readRange(store, ref, (int) Math.max(0, length - tailBytes), length);
+        ByteBuffer tail = readRange(objects, ref, (int) Math.max(0, length - tailBytes), length);
         int trailerAt = tail.limit() - TRAILER_BYTES;
         if (tail.getLong(trailerAt + 24) != END_MAGIC) {
             throw damaged(ref, "it does not end as a segment does");
@@ -64,18 +66,18 @@ final class SegmentIndex {
         }
         ByteBuffer entries = length - indexAt <= tail.limit()
                 ? tail.slice((int) (tail.limit() - (length - indexAt)), runs * ENTRY_BYTES)
-                : readRange(store, ref, (int) indexAt, length - TRAILER_BYTES);
+                : readRange(objects, ref, (int) indexAt, length - TRAILER_BYTES);
         if (indexCrc != ref.indexCrc32c() || indexCrc != RunCodec.crc32c(entries)) {
             throw damaged(ref, "the index does not fit its checksum");
         }
-        SegmentIndex index = new SegmentIndex(ref, entries.order(ByteOrder.LITTLE_ENDIAN));
+        SegmentIndex index = new SegmentIndex(ref, entries.order(ByteOrder.LITTLE_ENDIAN), (int) indexAt);
         index.checkRuns(indexAt, shape);
         return index;
     }
 
-    private static ByteBuffer readRange(ObjectStore store, SegmentRef ref, int from, int to) {
+    private static ByteBuffer readRange(SegmentObjects objects, SegmentRef ref, int from, int to) {
         ByteBuffer range = ByteBuffer.allocate(to - from).order(ByteOrder.LITTLE_ENDIAN);
-        store.read(ref.key(), from, to - from, range);
+        objects.read(ref, from, to - from, range);
         return range.flip();
     }
 
@@ -102,6 +104,16 @@ final class SegmentIndex {
 
     SegmentRef ref() {
         return ref;
+    }
+
+    /** Where the payloads end. */
+    int indexOffset() {
+        return indexOffset;
+    }
+
+    /** Of the index in memory. */
+    int lengthBytes() {
+        return entries.capacity();
     }
 
     int runs() {

@@ -24,7 +24,7 @@ class DirectoryVmStoreTest extends VmStoreSuite {
 
     @Override
     int histories() {
-        return 150;
+        return 25;
     }
 
     @Test

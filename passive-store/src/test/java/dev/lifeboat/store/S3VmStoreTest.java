@@ -22,7 +22,7 @@ class S3VmStoreTest extends VmStoreSuite {
 
     @Override
     int histories() {
-        return 60;
+        return 15;
     }
 
     @Test

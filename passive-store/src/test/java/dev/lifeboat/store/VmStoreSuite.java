@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Test;
 /** What a VM's store must do on every back end; one subclass per back end. */
 abstract class VmStoreSuite {
     /** Small, so that small epochs have several segments. */
-    static final StoreSettings SMALL = new StoreSettings(256 * 1024, 2, 3, 4, 30_000);
+    static final StoreSettings SMALL = new StoreSettings(256 * 1024, 2, 3, 4, 60_000, 30_000);
 
     private static final String VM = "vm-1";
     private static final int PAGES = 256;
@@ -72,6 +72,123 @@ abstract class VmStoreSuite {
         EpochManifest newest = vm.newestWhole().orElseThrow();
         assertThat(newest.epoch()).isEqualTo(2);
         assertThat(newest.state()).containsExactly(1, 2, 3);
+        assertThat(ModelVm.restore(vm, newest)).isEqualTo(model.memory);
+    }
+
+    @Test
+    void deltasAreAppliedToTheFullVersionBeforeThem() {
+        ModelVm model = new ModelVm(PAGES).withDeltas(new Random(15));
+        Random random = new Random(16);
+        model.write(random, 300);
+        try (EpochWriter writer = vm.writer(claim(1), VmShape.ofMemory(PAGES))) {
+            for (int epoch = 0; epoch < 12; epoch++) {
+                for (int word = 0; word < 300; word++) {
+                    int at = random.nextInt(model.memory.length);
+                    model.memory[at]++;
+                    model.dirty.set(at / ModelVm.PAGE);
+                }
+                model.append(writer);
+                EpochManifest manifest = model.commit(writer);
+                assertThat(ModelVm.restore(vm, manifest)).isEqualTo(model.memory);
+            }
+        }
+        long deltas = 0;
+        EpochManifest newest = vm.newestWhole().orElseThrow();
+        for (SegmentRef ref : newest.segments()) {
+            SegmentIndex index = SegmentIndex.read(new SegmentObjects(objects), ref, newest.shape());
+            for (int run = 0; run < index.runs(); run++) {
+                deltas += index.encoding(run) == RunCodec.DELTA ? 1 : 0;
+            }
+        }
+        assertThat(deltas).isGreaterThan(10);
+        try (EpochReader reader = vm.open(newest)) {
+            for (int page = 0; page < PAGES; page++) {
+                byte[] read = new byte[ModelVm.PAGE];
+                reader.read(VmShape.MEMORY, page, 1, (first, count, content) -> content.get(0, read));
+                assertThat(read).isEqualTo(model.page(page));
+            }
+        }
+    }
+
+    @Test
+    void aDeltaWithoutAFullVersionIsDamage() {
+        ByteBuffer payload = ByteBuffer.allocateDirect(8);
+        try (EpochWriter writer = vm.writer(claim(1), VmShape.ofMemory(PAGES))) {
+            writer.append(VmShape.MEMORY, 7, 1, RunCodec.DELTA, payload, RunCodec.crc32c(payload));
+            EpochManifest manifest = writer.commit("{}", new byte[0], 1);
+            assertThatThrownBy(() -> vm.restore(manifest, (first, count, content) -> {}))
+                    .isInstanceOf(DamagedObjectException.class)
+                    .hasMessageContaining(manifest.segments().get(0).key())
+                    .hasMessageContaining("page 7");
+        }
+    }
+
+    @Test
+    void anOpenEpochIsReadToItsEndWhileNewerOnesTakeItsPlace() {
+        ModelVm model = new ModelVm(PAGES);
+        Random random = new Random(17);
+        model.write(random, 400);
+        try (EpochWriter writer = vm.writer(claim(1), VmShape.ofMemory(PAGES))) {
+            model.append(writer);
+            EpochManifest first = model.commit(writer);
+            byte[] memory = model.memory.clone();
+            byte[] read = new byte[memory.length];
+            try (EpochReader reader = vm.open(first)) {
+                rewrite(model, writer, random, 8);
+                assertThat(vm.epoch(1)).isEmpty();
+                reader.fill(
+                        VmShape.MEMORY,
+                        (page, count, content) ->
+                                content.get(0, read, (int) page * ModelVm.PAGE, count * ModelVm.PAGE));
+            }
+            assertThat(read).isEqualTo(memory);
+            assertThat(objects.list("vm/" + VM + "/reader/", 10)).isEmpty();
+            rewrite(model, writer, random, 2);
+            assertThatThrownBy(() -> vm.open(first))
+                    .hasMessageContaining("is gone")
+                    .hasMessageContaining("newest");
+        }
+        // The writer is closed, and so its clean-up is done.
+        assertThat(objects.list("vm/" + VM + "/seg/" + "0000000000000000001-", 1))
+                .isEmpty();
+    }
+
+    private static void rewrite(ModelVm model, EpochWriter writer, Random random, int epochs) {
+        for (int epoch = 0; epoch < epochs; epoch++) {
+            model.write(random, 10);
+            model.dirty.set(0, PAGES);
+            model.append(writer);
+            model.commit(writer);
+        }
+    }
+
+    @Test
+    void theWorkingSetOfOneReaderIsReadFirstByTheNext() {
+        ModelVm model = new ModelVm(PAGES);
+        new Random(18).nextBytes(model.memory);
+        try (EpochWriter writer = vm.writer(claim(1), VmShape.ofMemory(PAGES))) {
+            model.append(writer);
+            model.commit(writer);
+        }
+        EpochManifest newest = vm.newestWhole().orElseThrow();
+        assertThat(newest.segments()).hasSizeGreaterThan(3);
+        int[] asked = {200, 3, 77, 78, 79, 3};
+        try (EpochReader reader = vm.open(newest)) {
+            for (int page : asked) {
+                reader.read(VmShape.MEMORY, page, 1, (first, count, content) -> {});
+            }
+            reader.recordWorkingSet();
+        }
+        StoreSettings inOrder = new StoreSettings(256 * 1024, 1, 1, 4, 60_000, 30_000);
+        List<Long> order = new ArrayList<>();
+        new DefaultVmStore(objects, VM, inOrder).restore(newest, (first, count, content) -> {
+            for (int i = 0; i < count; i++) {
+                order.add(first + i);
+            }
+        });
+        assertThat(order.subList(0, 5)).containsExactlyInAnyOrder(200L, 3L, 77L, 78L, 79L);
+        assertThat(order).hasSize(PAGES).doesNotHaveDuplicates();
+        objects.put(new Keys(VM).workingSet(), bytes("of another program"));
         assertThat(ModelVm.restore(vm, newest)).isEqualTo(model.memory);
     }
 
@@ -369,7 +486,7 @@ abstract class VmStoreSuite {
     private void runHistory(String id, Random random) {
         int pages = 1 + random.nextInt(96);
         DefaultVmStore store = new DefaultVmStore(objects, id, SMALL);
-        ModelVm model = new ModelVm(pages);
+        ModelVm model = new ModelVm(pages).withDeltas(random);
         byte[] committed = null;
         long term = 1;
         EpochWriter writer = store.writer(claim(store, id, term), VmShape.ofMemory(pages));
@@ -378,18 +495,15 @@ abstract class VmStoreSuite {
                 model.write(random, random.nextInt(40));
                 model.append(writer);
                 switch (random.nextInt(6)) {
-                    case 0 -> writer.abandon();
+                    case 0 -> {
+                        writer.abandon();
+                        model.abandoned();
+                    }
                     case 1 -> {
                         // A crash: the writer goes; memory is that of the last epoch, on another host.
                         writer.close();
                         writer = store.writer(claim(store, id, ++term), VmShape.ofMemory(pages));
-                        System.arraycopy(
-                                committed == null ? new byte[pages * ModelVm.PAGE] : committed,
-                                0,
-                                model.memory,
-                                0,
-                                model.memory.length);
-                        model.dirty.clear();
+                        model.startFrom(committed == null ? new byte[pages * ModelVm.PAGE] : committed);
                         if (committed == null) {
                             model.dirty.set(0, pages);
                         }
