@@ -32,6 +32,7 @@ final class DefaultEpochWriter implements EpochWriter {
 
     private final ObjectStore store;
     private final SegmentObjects objects;
+    private final VmKeys vmKeys;
     private final OwnerRegistry owners;
     private final Keys keys;
     private final OwnerRecord owner;
@@ -76,6 +77,7 @@ final class DefaultEpochWriter implements EpochWriter {
     DefaultEpochWriter(
             ObjectStore store,
             SegmentObjects objects,
+            VmKeys vmKeys,
             OwnerRegistry owners,
             OwnerRecord owner,
             StoreSettings settings,
@@ -88,6 +90,7 @@ final class DefaultEpochWriter implements EpochWriter {
             LongSupplier wallClockMs) {
         this.store = store;
         this.objects = objects;
+        this.vmKeys = vmKeys;
         this.owners = owners;
         this.owner = owner;
         this.settings = settings;
@@ -256,13 +259,13 @@ final class DefaultEpochWriter implements EpochWriter {
                     state,
                     cutAtMillis);
             String key = keys.epoch(nextEpoch);
-            ByteBuffer content = Records.bytes(manifest);
+            ByteBuffer content = Records.bytes(manifest, key, vmKeys.current());
             Optional<ByteBuffer> standing = PutOnce.put(store, key, content);
             if (standing.isEmpty()) {
                 committedCrc32c = Records.crcOf(content);
                 return manifest;
             }
-            passBy(Records.manifest(key, standing.get()));
+            passBy(Records.manifest(key, standing.get(), vmKeys));
             nextEpoch++;
         }
     }

@@ -20,6 +20,7 @@ public final class DefaultVmStore implements VmStore {
     private static final int MANIFESTS_LISTED = 1000;
 
     private final ObjectStore store;
+    private final VmKeys vmKeys;
     private final SegmentObjects objects;
     private final LongSupplier wallClockMs;
     private final String vmId;
@@ -32,17 +33,37 @@ public final class DefaultVmStore implements VmStore {
     }
 
     public DefaultVmStore(ObjectStore store, String vmId, StoreSettings settings) {
-        this(store, vmId, settings, System::currentTimeMillis);
+        this(store, vmId, settings, Optional.empty());
+    }
+
+    /** @param key wraps the data key of a VM whose epochs are encrypted */
+    public DefaultVmStore(ObjectStore store, String vmId, StoreSettings settings, Optional<KeyWrapper> key) {
+        this(store, vmId, settings, key, System::currentTimeMillis);
     }
 
     DefaultVmStore(ObjectStore store, String vmId, StoreSettings settings, LongSupplier wallClockMs) {
+        this(store, vmId, settings, Optional.empty(), wallClockMs);
+    }
+
+    private DefaultVmStore(
+            ObjectStore store,
+            String vmId,
+            StoreSettings settings,
+            Optional<KeyWrapper> key,
+            LongSupplier wallClockMs) {
         this.store = store;
         this.wallClockMs = wallClockMs;
-        objects = new SegmentObjects(store);
+        vmKeys = new VmKeys(store, vmId, key);
+        objects = new SegmentObjects(store, vmKeys::current);
         this.vmId = vmId;
         this.settings = settings;
         keys = new Keys(vmId);
         owners = new ObjectOwnerRegistry(store, vmId);
+    }
+
+    /** For those who look at segments themselves. */
+    SegmentObjects segmentObjects() {
+        return objects;
     }
 
     @Override
@@ -77,6 +98,7 @@ public final class DefaultVmStore implements VmStore {
             fold.set(new LivePages(shape));
             return (segment, index) -> fold.get().add(index);
         });
+        vmKeys.forWriting(!numbers.isEmpty());
         LivePages live = base.isPresent() ? fold.get() : new LivePages(shape);
         List<EpochManifest> history = new ArrayList<>();
         for (long number : numbers) {
@@ -88,6 +110,7 @@ public final class DefaultVmStore implements VmStore {
         return new DefaultEpochWriter(
                 store,
                 objects,
+                vmKeys,
                 owners,
                 owner,
                 settings,
@@ -182,7 +205,7 @@ public final class DefaultVmStore implements VmStore {
 
     private EpochManifest parse(long number, ByteBuffer content) {
         String key = keys.epoch(number);
-        EpochManifest manifest = Records.manifest(key, content);
+        EpochManifest manifest = Records.manifest(key, content, vmKeys);
         if (!manifest.vmId().equals(vmId) || manifest.epoch() != number) {
             throw new DamagedObjectException("damaged object " + key + ": it is the manifest of epoch "
                     + manifest.epoch() + " of VM " + manifest.vmId());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.store;
 
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.regex.Pattern;
 
@@ -10,13 +11,30 @@ final class Keys {
     private static final Pattern VM_ID = Pattern.compile("[a-z0-9][a-z0-9-]{0,62}");
     private static final Pattern NUMBER = Pattern.compile("[0-9]{19}");
 
+    private static final Pattern SEGMENT = Pattern.compile("[0-9]{19}-[0-9]+-[0-9a-f]+");
+    static final String ALL_VMS = "vm/";
+
     private final String root;
 
     Keys(String vmId) {
         if (!VM_ID.matcher(vmId).matches()) {
             throw new StoreException("'" + vmId + "' is no VM id: use 1 to 63 of a-z, 0-9 and '-', not '-' first");
         }
-        root = "vm/" + vmId + "/";
+        root = ALL_VMS + vmId + "/";
+    }
+
+    /** The VM that a key belongs to, if its name can be one's. */
+    static Optional<String> vmIdOf(String key) {
+        int end = key.indexOf('/', ALL_VMS.length());
+        if (!key.startsWith(ALL_VMS) || end < 0) {
+            return Optional.empty();
+        }
+        return Optional.of(key.substring(ALL_VMS.length(), end))
+                .filter(id -> VM_ID.matcher(id).matches());
+    }
+
+    String prefix() {
+        return root;
     }
 
     String ownerPrefix() {
@@ -52,6 +70,11 @@ final class Keys {
         return segmentPrefix() + number(epoch) + "-" + n + "-" + nonce;
     }
 
+    boolean isSegment(String key) {
+        return key.startsWith(segmentPrefix())
+                && SEGMENT.matcher(key.substring(segmentPrefix().length())).matches();
+    }
+
     String readerPrefix() {
         return root + "reader/";
     }
@@ -62,6 +85,14 @@ final class Keys {
 
     String workingSet() {
         return root + "working-set";
+    }
+
+    String dataKey(int number) {
+        return dataKeyPrefix() + number;
+    }
+
+    String dataKeyPrefix() {
+        return root + "key/";
     }
 
     /** Refuses what one of the back ends could take for something else than a plain name under its root. */

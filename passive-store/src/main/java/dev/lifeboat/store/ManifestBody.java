@@ -47,6 +47,28 @@ record ManifestBody(
                 manifest.cutAtMillis());
     }
 
+    SealedManifest.Hidden hidden() {
+        return new SealedManifest.Hidden(vmDescription, state);
+    }
+
+    /** With these instead of description and state. */
+    ManifestBody with(SealedManifest.Hidden hidden) {
+        return new ManifestBody(
+                version,
+                vmId,
+                epoch,
+                term,
+                nonce,
+                parentEpoch,
+                parentCrc32c,
+                pages,
+                disks,
+                segments,
+                hidden.vmDescription(),
+                hidden.state(),
+                cutAtMillis);
+    }
+
     /** What passed the checksum was written by us; this keeps a wrong writer from becoming a wrong page. */
     boolean isWhole() {
         return vmId != null

@@ -10,12 +10,17 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Optional;
 import java.util.zip.CRC32C;
 
 /** Manifests and owner records as bytes: the envelope of docs/store-format.md around CBOR or JSON. */
 final class Records {
     private static final int ENVELOPE_BYTES = 20;
     private static final int CRC_OFFSET = 16;
+    private static final String SEALED_EPOCH = "LBEPOCHS";
+    /** The format version in which sealed manifests came. */
+    private static final int SEALED_SINCE = 2;
+
     private static final ObjectMapper CBOR = CBORMapper.builder().build();
     private static final ObjectMapper JSON = JsonMapper.builder().build();
 
@@ -25,9 +30,80 @@ final class Records {
         return seal("LBEPOCH1", manifest.version(), CBOR, ManifestBody.of(manifest));
     }
 
-    static EpochManifest manifest(String key, ByteBuffer bytes) {
-        ManifestBody body = open(
-                "LBEPOCH1", EpochManifest.OLDEST_VERSION, EpochManifest.VERSION, CBOR, ManifestBody.class, key, bytes);
+    /** @param vmKey of an encrypted VM */
+    static ByteBuffer bytes(EpochManifest manifest, String key, Optional<VmKey> vmKey) {
+        if (vmKey.isEmpty()) {
+            return bytes(manifest);
+        }
+        ManifestBody body = ManifestBody.of(manifest);
+        byte[] visible = encode(CBOR, body.with(new SealedManifest.Hidden("", new byte[0])));
+        byte[] hidden = encode(CBOR, body.hidden());
+        return seal(SEALED_EPOCH, manifest.version(), CBOR, SealedManifest.seal(vmKey.get(), key, visible, hidden));
+    }
+
+    /**
+     * Reads a manifest, and opens it when it is sealed.
+     *
+     * @throws WrongKeyException when the key that was given, or none, does not fit
+     */
+    static EpochManifest manifest(String key, ByteBuffer bytes, VmKeys vmKeys) {
+        if (!isSealed(bytes)) {
+            EpochManifest manifest = clear(key, bytes);
+            vmKeys.of(key, 0);
+            return manifest;
+        }
+        SealedManifest sealed = sealed(key, bytes);
+        VmKey vmKey = vmKeys.of(key, sealed.keyNumber()).orElseThrow();
+        SealedManifest.Hidden hidden = decode(CBOR, sealed.open(vmKey, key), SealedManifest.Hidden.class, key);
+        return whole(
+                key, decode(CBOR, sealed.visible(), ManifestBody.class, key).with(hidden));
+    }
+
+    /**
+     * A manifest as everybody may see it, unauthenticated when it is sealed.
+     *
+     * @param manifest without description and state when it is sealed
+     * @param keyNumber of the data key it is sealed with, or 0
+     */
+    record Visible(EpochManifest manifest, int keyNumber) {}
+
+    static Visible visible(String key, ByteBuffer bytes) {
+        if (!isSealed(bytes)) {
+            return new Visible(clear(key, bytes), 0);
+        }
+        SealedManifest sealed = sealed(key, bytes);
+        return new Visible(whole(key, decode(CBOR, sealed.visible(), ManifestBody.class, key)), sealed.keyNumber());
+    }
+
+    private static boolean isSealed(ByteBuffer bytes) {
+        byte[] magic = SEALED_EPOCH.getBytes(StandardCharsets.US_ASCII);
+        return bytes.remaining() >= magic.length
+                && ByteBuffer.wrap(magic).equals(bytes.slice().limit(magic.length));
+    }
+
+    private static EpochManifest clear(String key, ByteBuffer bytes) {
+        return whole(
+                key,
+                open(
+                        "LBEPOCH1",
+                        EpochManifest.OLDEST_VERSION,
+                        EpochManifest.VERSION,
+                        CBOR,
+                        ManifestBody.class,
+                        key,
+                        bytes));
+    }
+
+    private static SealedManifest sealed(String key, ByteBuffer bytes) {
+        SealedManifest sealed =
+                open(SEALED_EPOCH, SEALED_SINCE, EpochManifest.VERSION, CBOR, SealedManifest.class, key, bytes);
+        if (sealed.visible() == null || sealed.sealed() == null || sealed.keyNumber() < 1) {
+            throw new DamagedObjectException("damaged object " + key + ": fields are missing");
+        }
+        return sealed;
+    }
+
+    private static EpochManifest whole(String key, ManifestBody body) {
         if (!body.isWhole()) {
             throw new DamagedObjectException("damaged object " + key + ": fields are missing or make no sense");
         }
@@ -74,13 +150,21 @@ final class Records {
         return record;
     }
 
-    private static ByteBuffer seal(String magic, int version, ObjectMapper mapper, Object value) {
-        byte[] body;
-        try {
-            body = mapper.writeValueAsBytes(value);
-        } catch (JsonProcessingException e) {
-            throw new StoreException("cannot write " + value.getClass().getSimpleName() + " as bytes", e);
+    static ByteBuffer bytes(WrappedKey key) {
+        return seal("LBVMKEY1", key.version(), JSON, key);
+    }
+
+    static WrappedKey wrappedKey(String key, ByteBuffer bytes) {
+        WrappedKey record =
+                open("LBVMKEY1", WrappedKey.VERSION, WrappedKey.VERSION, JSON, WrappedKey.class, key, bytes);
+        if (record.vmId() == null || record.kind() == null || record.wrapped() == null) {
+            throw new DamagedObjectException("damaged object " + key + ": fields are missing");
         }
+        return record;
+    }
+
+    private static ByteBuffer seal(String magic, int version, ObjectMapper mapper, Object value) {
+        byte[] body = encode(mapper, value);
         ByteBuffer sealed = ByteBuffer.allocate(ENVELOPE_BYTES + body.length).order(ByteOrder.LITTLE_ENDIAN);
         sealed.put(magic.getBytes(StandardCharsets.US_ASCII)).putInt(version).putInt(body.length);
         sealed.position(ENVELOPE_BYTES).put(body).flip();
@@ -105,6 +189,18 @@ final class Records {
         checkVersion(key, bytes.getInt(8), oldest, newest);
         byte[] body = new byte[bodyBytes];
         bytes.get(ENVELOPE_BYTES, body);
+        return decode(mapper, body, type, key);
+    }
+
+    private static byte[] encode(ObjectMapper mapper, Object value) {
+        try {
+            return mapper.writeValueAsBytes(value);
+        } catch (JsonProcessingException e) {
+            throw new StoreException("cannot write " + value.getClass().getSimpleName() + " as bytes", e);
+        }
+    }
+
+    private static <T> T decode(ObjectMapper mapper, byte[] body, Class<T> type, String key) {
         try {
             return mapper.readValue(body, type);
         } catch (JacksonException e) {

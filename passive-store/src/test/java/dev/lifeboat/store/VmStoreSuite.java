@@ -27,8 +27,8 @@ abstract class VmStoreSuite {
     /** Small, so that small epochs have several segments. */
     static final StoreSettings SMALL = new StoreSettings(256 * 1024, 2, 3, 4, 60_000, 30_000);
 
-    private static final String VM = "vm-1";
-    private static final int PAGES = 256;
+    static final String VM = "vm-1";
+    static final int PAGES = 256;
     ObjectStore objects;
     DefaultVmStore vm;
 
@@ -39,11 +39,19 @@ abstract class VmStoreSuite {
     /** Histories of the random test; fewer where a call is slow. */
     abstract int histories();
 
+    DefaultVmStore store(String vmId, StoreSettings settings) {
+        return new DefaultVmStore(objects, vmId, settings);
+    }
+
+    final DefaultVmStore store(String vmId) {
+        return store(vmId, SMALL);
+    }
+
     @BeforeEach
     void openStore() throws Exception {
         backEnd = backEnd();
         objects = backEnd.open();
-        vm = new DefaultVmStore(objects, VM, SMALL);
+        vm = store(VM);
     }
 
     @AfterEach
@@ -95,7 +103,7 @@ abstract class VmStoreSuite {
         long deltas = 0;
         EpochManifest newest = vm.newestWhole().orElseThrow();
         for (SegmentRef ref : newest.segments()) {
-            SegmentIndex index = SegmentIndex.read(new SegmentObjects(objects), ref, newest.shape());
+            SegmentIndex index = SegmentIndex.read(vm.segmentObjects(), ref, newest.shape());
             for (int run = 0; run < index.runs(); run++) {
                 deltas += index.encoding(run) == RunCodec.DELTA ? 1 : 0;
             }
@@ -181,7 +189,7 @@ abstract class VmStoreSuite {
         }
         StoreSettings inOrder = new StoreSettings(256 * 1024, 1, 1, 4, 60_000, 30_000);
         List<Long> order = new ArrayList<>();
-        new DefaultVmStore(objects, VM, inOrder).restore(newest, (first, count, content) -> {
+        store(VM, inOrder).restore(newest, (first, count, content) -> {
             for (int i = 0; i < count; i++) {
                 order.add(first + i);
             }
@@ -485,7 +493,7 @@ abstract class VmStoreSuite {
 
     private void runHistory(String id, Random random) {
         int pages = 1 + random.nextInt(96);
-        DefaultVmStore store = new DefaultVmStore(objects, id, SMALL);
+        DefaultVmStore store = store(id);
         ModelVm model = new ModelVm(pages).withDeltas(random);
         byte[] committed = null;
         long term = 1;
