@@ -50,14 +50,6 @@ public final class HostAgent {
         return client.get(url, "/v1/vms/" + vmId + "/evacuation", LIMIT_MS);
     }
 
-    public JsonNode restore(String vmId, VmSpec spec) {
-        return client.post(
-                url,
-                "/v1/vms/" + vmId + "/restore",
-                Json.MAPPER.createObjectNode().set("spec", Json.MAPPER.valueToTree(spec)),
-                LIMIT_MS);
-    }
-
     public JsonNode forceEpoch(String vmId) {
         return client.post(url, "/v1/vms/" + vmId + "/epoch", Json.MAPPER.createObjectNode(), LIMIT_MS);
     }

@@ -4,22 +4,20 @@ package dev.lifeboat.systemtests.scenario;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.lifeboat.control.ExitCode;
-import dev.lifeboat.control.agent.VmSpec;
 import dev.lifeboat.control.certs.FleetAuthority;
 import dev.lifeboat.systemtests.fabric.EmulatedFabric;
 import dev.lifeboat.systemtests.fabric.HostAgent;
 import dev.lifeboat.systemtests.machine.ExecResult;
+import dev.lifeboat.systemtests.scenario.LifeboatCommand.Said;
 import dev.lifeboat.vmm.Json;
 import dev.lifeboat.vmm.VmmConfig;
 import dev.lifeboat.vmm.VmmProcess;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
@@ -32,48 +30,47 @@ final class BadInputIT {
     private static final Duration LIMIT = Duration.ofSeconds(90);
     private static final String KERNEL = EmulatedFabric.guestFile("test-guest", "vmlinuz");
     private static final String INITRD = EmulatedFabric.guestFile("test-guest", "initrd");
-    private static final int AGENT_PORT = 7443;
 
     @TempDir
     Path folder;
-
-    /** How a command on this machine ended. */
-    private record Said(int exitCode, String errors) {}
 
     @Test
     void everyMistakeIsOneLineAndAVmThatRunsRunsOn() throws Exception {
         EmulatedFabric fabric = SharedFabric.get();
         HostAgent host = fabric.agent("host-a");
-        host.run(new VmSpec(
-                "bystander",
-                192,
-                1,
-                KERNEL,
-                Optional.of(INITRD),
-                "console=ttyS0 quiet loglevel=3 panic=1 reboot=k lifeboat.test=counter:4:1000",
-                Optional.empty(),
-                List.of(),
-                VmSpec.defaultEpochIntervalMs(),
-                Optional.empty()));
-        awaitRounds(host, 1);
         fabric.machine("host-a")
                 .exec("head -c 3000000 " + KERNEL + " > /tmp/half-a-kernel; truncate -s 300M /tmp/huge-initrd", LIMIT)
                 .orThrow("the damaged files");
-
-        mistake(ExitCode.USAGE, "no kernel at /no/such/vmlinuz", run("one", "--kernel", "/no/such/vmlinuz"));
-        mistake(ExitCode.FAILED, "is truncated", run("two", "--kernel", "/tmp/half-a-kernel"));
+        mistake(ExitCode.USAGE, "no kernel at /no/such/vmlinuz", run("bystander", "--kernel", "/no/such/vmlinuz"));
+        mistake(ExitCode.FAILED, "is truncated", run("bystander", "--kernel", "/tmp/half-a-kernel"));
+        // Starts that failed left nothing in the store that would keep the right one from its name.
+        Said ran = run(
+                "bystander",
+                "--kernel",
+                KERNEL,
+                "--initrd",
+                INITRD,
+                "--memory",
+                "192",
+                // It is there to be seen running; the processor is for the mistakes.
+                "--epoch-interval",
+                "5000",
+                "--command-line",
+                "console=ttyS0 quiet loglevel=3 panic=1 reboot=k lifeboat.test=counter:1:100");
+        assertThat(ran.errors()).isEmpty();
+        assertThat(ran.exitCode()).isZero();
+        awaitRounds(host, 1);
         mistake(
                 ExitCode.FAILED,
                 "does not fit beside the kernel",
-                run("four", "--kernel", KERNEL, "--initrd", "/tmp/huge-initrd", "--memory", "256"));
-        // A start that failed left nothing in the store that would keep the right one from its name.
-        assertThat(run("two", "--kernel", KERNEL, "--initrd", INITRD, "--memory", "192"))
-                .isEqualTo(new Said(0, ""));
-        host.remove("two");
+                run("another", "--kernel", KERNEL, "--initrd", "/tmp/huge-initrd", "--memory", "256"));
         mistake(ExitCode.FAILED, "already past", lifeboat("evacuate", "bystander", "--deadline=-5s"));
         mistake(ExitCode.NOT_FOUND, "no VM nobody", lifeboat("evacuate", "nobody"));
         FleetAuthority.openOrCreate(folder.resolve("strangers")).issue("client", List.of("127.0.0.1"));
-        mistake(ExitCode.NOT_TRUSTED, "authority", command(folder.resolve("strangers"), "client", "ps"));
+        mistake(
+                ExitCode.NOT_TRUSTED,
+                "authority",
+                new LifeboatCommand(folder, "host-a", folder.resolve("strangers"), "client").run(LIMIT, "ps"));
 
         vmmMistake(
                 fabric,
@@ -104,33 +101,7 @@ final class BadInputIT {
     }
 
     private Said lifeboat(String... words) throws Exception {
-        return command(Path.of("target", "system-test-logs", "certificates"), "harness", words);
-    }
-
-    private Said command(Path tls, String name, String... words) throws Exception {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:TieredStopAtLevel=1",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "dev.lifeboat.control.cli.Main"));
-        command.addAll(Arrays.asList(words));
-        int port = SharedFabric.get().machine("host-a").harnessPort(AGENT_PORT);
-        command.addAll(List.of(
-                "--agent", "https://127.0.0.1:" + port, "--tls-dir", tls.toString(), "--tls-name", name, "--json"));
-        Path errors = folder.resolve("errors.txt");
-        Process process = new ProcessBuilder(command)
-                .redirectError(errors.toFile())
-                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                .start();
-        try {
-            assertThat(process.waitFor(LIMIT.toSeconds(), TimeUnit.SECONDS))
-                    .as("the end of %s", String.join(" ", words))
-                    .isTrue();
-        } finally {
-            process.destroyForcibly();
-        }
-        return new Said(process.exitValue(), Files.readString(errors));
+        return LifeboatCommand.trusted(folder, "host-a").run(LIMIT, words);
     }
 
     private static void mistake(int exitCode, String words, Said said) {

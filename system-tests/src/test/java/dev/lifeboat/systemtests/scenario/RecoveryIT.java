@@ -9,11 +9,16 @@ import dev.lifeboat.systemtests.fabric.EmulatedFabric;
 import dev.lifeboat.systemtests.fabric.HostAgent;
 import dev.lifeboat.systemtests.load.NumberedWrites;
 import dev.lifeboat.systemtests.machine.ExecResult;
+import dev.lifeboat.systemtests.scenario.LifeboatCommand.Said;
+import dev.lifeboat.vmm.Json;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Locale;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What the store is for: a VM goes on without its host. */
 @ExtendWith(SharedFabric.class)
@@ -29,6 +34,9 @@ final class RecoveryIT {
     private static final int BEFORE_THE_EPOCH = 2 * KEYS;
 
     private static final int IN_ALL = BEFORE_THE_EPOCH + KEYS / 2;
+
+    @TempDir
+    Path folder;
 
     private EmulatedFabric fabric;
 
@@ -48,14 +56,17 @@ final class RecoveryIT {
 
             fabric.underlay().setPlugged(fabric.port("host-a"), false);
             long cutAtMs = System.currentTimeMillis();
-            hostB.restore(VM, spec);
-            ScenarioVms.await("the restored VM to run", RESTORE_LIMIT, () -> {
-                JsonNode status = hostB.status(VM);
-                assertThat(status.path("state").asText())
-                        .as(status.path("message").asText())
-                        .isNotIn("FAILED", "EXITED");
-                return status.path("state").asText().equals("RUNNING");
-            });
+            Said restored = LifeboatCommand.trusted(folder, "host-b")
+                    .run(
+                            RESTORE_LIMIT,
+                            "restore",
+                            VM,
+                            "--spec",
+                            description(spec).toString());
+            assertThat(restored.exitCode()).as(restored.errors()).isZero();
+            assertThat(restored.errors()).isEmpty();
+            assertThat(Json.MAPPER.readTree(restored.output()).path("state").asText())
+                    .isEqualTo("RUNNING");
             long outageMs = System.currentTimeMillis() - cutAtMs;
             JsonNode status = hostB.status(VM);
             assertThat(status.path("mode").asText()).isEqualTo("RESTORE");
@@ -79,6 +90,11 @@ final class RecoveryIT {
             fabric.powerOff("host-a");
             assertThat(client("check", BEFORE_THE_EPOCH, IN_ALL)).contains("kept=" + KEYS + " lost=0 wrong=0");
         }
+    }
+
+    /** As a user gives it to a host that has never heard of the VM. */
+    private Path description(VmSpec spec) throws IOException {
+        return Files.write(folder.resolve(VM + ".json"), Json.MAPPER.writeValueAsBytes(spec));
     }
 
     /** A new connection from the client machine each time; its answer. */

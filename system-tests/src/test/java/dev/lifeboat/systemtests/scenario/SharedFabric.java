@@ -104,6 +104,10 @@ final class SharedFabric implements BeforeTestExecutionCallback, AfterTestExecut
 
     @Override
     public void afterTestExecution(ExtensionContext context) throws Exception {
+        if (running == null) {
+            // The fabric did not start: the test has failed with the reason, and there are no machines to ask.
+            return;
+        }
         if (context.getRequiredTestClass().isAnnotationPresent(OnRealKvm.class)) {
             running.testsOnKvm++;
         }
