@@ -13,6 +13,11 @@ record GuestFiles(Path kernel, Path initrd) {
                 kernel, Optional.of(initrd), "console=ttyS0 quiet loglevel=3 reboot=k lifeboat.test=" + mode);
     }
 
+    /** Its kernel is heard from the first line on. */
+    BootSource talkative() {
+        return new BootSource(kernel, Optional.of(initrd), "console=ttyS0 reboot=k lifeboat.test=idle");
+    }
+
     /** A shell on the console, before anything else. */
     BootSource shell() {
         return new BootSource(kernel, Optional.of(initrd), "console=ttyS0 quiet loglevel=4 reboot=k lifeboat.shell=1");
