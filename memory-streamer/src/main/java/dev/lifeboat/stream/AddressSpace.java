@@ -51,6 +51,9 @@ public interface AddressSpace {
     /** Puts pages there while no guest runs. {@code address} 0: zeroes. */
     void fill(long firstPage, int count, long address);
 
+    /** The share of a page that was just filled in the hash of this space, {@link MemoryHash}. */
+    long hashAfterFill(int number, long page, long address);
+
     static AddressSpace of(GuestMemory memory, DirtyLog log) {
         return new OfMemory(memory, log);
     }
@@ -118,6 +121,12 @@ public interface AddressSpace {
                 NativeMemory.copy(address, to, lengthBytes);
             }
         }
+
+        @Override
+        public long hashAfterFill(int number, long page, long address) {
+            // From memory, not from what came: so it is seen when something else got there.
+            return address == 0 ? 0 : MemoryHash.ofPage(page, memory.pageAddress(page));
+        }
     }
 
     /** A disk; its writes are always logged. */
@@ -169,6 +178,13 @@ public interface AddressSpace {
         @Override
         public void fill(long firstPage, int count, long address) {
             disk.fill(firstPage, count, address);
+        }
+
+        @Override
+        public long hashAfterFill(int number, long page, long address) {
+            return address == 0
+                    ? MemoryHash.ofZeroBlock(number, page, !restIsZero())
+                    : MemoryHash.ofBlock(number, page, address, !restIsZero());
         }
     }
 }

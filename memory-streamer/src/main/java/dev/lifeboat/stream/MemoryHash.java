@@ -2,10 +2,11 @@
 package dev.lifeboat.stream;
 
 import dev.lifeboat.linux.NativeMemory;
+import java.util.List;
 
 /**
- * A 64-bit fingerprint of guest memory: the sum over all pages that are not zero of a hash of content and page
- * number. Being a sum, it can be made in any order, in parts, and kept up to date page by page; a page that does not
+ * A 64-bit fingerprint of guest memory, or of disks: the sum over all pages that are not zero of a hash of content, page
+ * number and address space. Being a sum, it can be made in any order, in parts, and kept up to date page by page; a page that does not
  * exist counts like one full of zeroes. It finds mistakes, not attackers.
  */
 public final class MemoryHash {
@@ -14,6 +15,9 @@ public final class MemoryHash {
     private static final long MIX_2 = 0x94d049bb133111ebL;
     private static final long LANE = 0x9e3779b185ebca87L;
     private static final long WORD = 0xc2b2ae3d27d4eb4fL;
+
+    /** Above every page number there can be. */
+    private static final int SPACE_SHIFT = 56;
 
     private MemoryHash() {}
 
@@ -28,6 +32,48 @@ public final class MemoryHash {
             sum[0] += part;
         });
         return sum[0];
+    }
+
+    /** The hash of memory and of every disk. */
+    public static long of(GuestMemory memory, List<StreamedDisk> disks) {
+        long hash = of(memory);
+        for (int i = 0; i < disks.size(); i++) {
+            hash += of(i + 1, disks.get(i));
+        }
+        return hash;
+    }
+
+    /** The hash of what the disk holds apart from its base image; nobody may write meanwhile. */
+    public static long of(int space, StreamedDisk disk) {
+        boolean overBase = disk.baseImage().isPresent();
+        long blocks = NativeMemory.allocate((long) PageRun.MAX_PAGES * GuestMemory.PAGE_BYTES);
+        long[] sum = new long[1];
+        try {
+            disk.forEachRange((first, count) -> {
+                for (long at = first; at < first + count; at += PageRun.MAX_PAGES) {
+                    int some = (int) Math.min(PageRun.MAX_PAGES, first + count - at);
+                    disk.read(at, some, blocks);
+                    for (int i = 0; i < some; i++) {
+                        sum[0] += ofBlock(space, at + i, blocks + (long) i * GuestMemory.PAGE_BYTES, overBase);
+                    }
+                }
+            });
+            return sum[0];
+        } finally {
+            NativeMemory.free(blocks);
+        }
+    }
+
+    /** One block's share. A block of zeroes that hides one of a base image counts: it must have arrived. */
+    public static long ofBlock(int space, long block, long address, boolean overBase) {
+        long numbered = block | (long) space << SPACE_SHIFT;
+        long hash = ofPage(numbered, address);
+        return hash == 0 ? ofZeroBlock(space, block, overBase) : hash;
+    }
+
+    /** The same for a block of zeroes. */
+    public static long ofZeroBlock(int space, long block, boolean overBase) {
+        return overBase ? mix((block | (long) space << SPACE_SHIFT) ^ LANE) : 0;
     }
 
     /** One page's share: 0 when it is zero. */

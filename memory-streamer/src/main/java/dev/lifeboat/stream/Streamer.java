@@ -283,9 +283,17 @@ public final class Streamer implements AutoCloseable {
             dropWriter();
         }
         if (writer == null) {
-            writer = store.writer(current, VmShape.ofMemory(vm.memory().pages()));
+            writer = store.writer(current, shape());
             writerOwner = current;
         }
+    }
+
+    private VmShape shape() {
+        return new VmShape(
+                vm.memory().pages(),
+                vm.disks().stream()
+                        .map(disk -> new VmShape.DiskShape(disk.blocks(), disk.baseImage()))
+                        .toList());
     }
 
     private void livePasses() {

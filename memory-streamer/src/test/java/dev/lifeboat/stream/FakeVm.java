@@ -3,12 +3,13 @@ package dev.lifeboat.stream;
 
 import dev.lifeboat.linux.NativeMemory;
 import java.nio.ByteBuffer;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A VM without KVM: guest memory, a thread that writes pages all the time and checks each page before it writes it
- * (the memory oracle), and a dirty log in which it notes its own writes. What the "guest" knows about its memory
+ * A VM without KVM: guest memory, perhaps disks, a thread that writes pages and blocks all the time and checks each
+ * before it writes it (the memory oracle), and a dirty log in which it notes its own writes. What the "guest" knows about its memory
  * travels in the state, so a restored guest checks every page against what it had written before the move.
  */
 public final class FakeVm implements LiveVm, AutoCloseable {
@@ -18,8 +19,11 @@ public final class FakeVm implements LiveVm, AutoCloseable {
     private static final int LONGS = GuestMemory.PAGE_BYTES / 8;
 
     private final GuestMemory memory;
+    private final List<FakeDisk> disks;
     private final PageBitmap written;
+    /** Of the pages of memory that the guest uses, then of all blocks of the disks. */
     private final int[] versions;
+
     private final int writtenPages;
     private final long pauseBetweenWritesNs;
     private final SplittableRandom random;
@@ -35,28 +39,48 @@ public final class FakeVm implements LiveVm, AutoCloseable {
 
     /** A fresh VM, paused; the guest uses the first {@code writtenPages} pages of its memory. */
     public FakeVm(GuestMemory memory, int writtenPages, long seed, long pauseBetweenWritesNs) {
-        this(memory, new int[writtenPages], 0, seed, pauseBetweenWritesNs);
+        this(memory, List.of(), writtenPages, seed, pauseBetweenWritesNs);
+    }
+
+    /** The same with disks, all of whose blocks the guest uses. */
+    public FakeVm(GuestMemory memory, List<FakeDisk> disks, int writtenPages, long seed, long pauseBetweenWritesNs) {
+        this(memory, disks, new int[writtenPages + blocks(disks)], 0, seed, pauseBetweenWritesNs);
     }
 
     /** A VM that goes on from a saved state. */
     public FakeVm(GuestMemory memory, byte[] state) {
-        this(memory, ByteBuffer.wrap(state));
+        this(memory, List.of(), state);
     }
 
-    private FakeVm(GuestMemory memory, ByteBuffer state) {
-        this(memory, readVersions(state), state.getLong(), state.getLong(), state.getLong());
+    public FakeVm(GuestMemory memory, List<FakeDisk> disks, byte[] state) {
+        this(memory, disks, ByteBuffer.wrap(state));
     }
 
-    private FakeVm(GuestMemory memory, int[] versions, long deviceCounter, long seed, long pauseBetweenWritesNs) {
+    private FakeVm(GuestMemory memory, List<FakeDisk> disks, ByteBuffer state) {
+        this(memory, disks, readVersions(state), state.getLong(), state.getLong(), state.getLong());
+    }
+
+    private FakeVm(
+            GuestMemory memory,
+            List<FakeDisk> disks,
+            int[] versions,
+            long deviceCounter,
+            long seed,
+            long pauseBetweenWritesNs) {
         this.memory = memory;
+        this.disks = disks;
         this.versions = versions;
-        this.writtenPages = versions.length;
+        this.writtenPages = versions.length - blocks(disks);
         this.deviceCounter = deviceCounter;
         this.pauseBetweenWritesNs = pauseBetweenWritesNs;
         random = new SplittableRandom(seed);
         written = new PageBitmap(memory.pages());
         guest.setDaemon(true);
         guest.start();
+    }
+
+    private static int blocks(List<FakeDisk> disks) {
+        return (int) disks.stream().mapToLong(FakeDisk::blocks).sum();
     }
 
     private static int[] readVersions(ByteBuffer state) {
@@ -80,16 +104,13 @@ public final class FakeVm implements LiveVm, AutoCloseable {
                 }
                 continue;
             }
-            int page = 1 + random.nextInt(writtenPages - 1);
+            int page = 1 + random.nextInt(versions.length - 1);
             if (!holds(page)) {
-                damage = "page " + page + " is not what the guest wrote, version " + versions[page];
+                damage = describe(page);
                 return;
             }
             versions[page]++;
             write(page);
-            if (logging) {
-                written.set(page);
-            }
             writes++;
             if (pauseBetweenWritesNs > 0) {
                 LockSupport.parkNanos(pauseBetweenWritesNs);
@@ -115,20 +136,55 @@ public final class FakeVm implements LiveVm, AutoCloseable {
     }
 
     private void write(int page) {
+        if (page >= writtenPages) {
+            FakeDisk disk = diskOf(page);
+            disk.write(blockOf(page), i -> word(page, versions[page], i));
+            return;
+        }
         long address = memory.pageAddress(page);
         for (int i = 0; i < LONGS; i++) {
             NativeMemory.putLong(address + i * 8L, word(page, versions[page], i));
         }
+        if (logging) {
+            written.set(page);
+        }
     }
 
     private boolean holds(int page) {
-        long address = memory.pageAddress(page);
         for (int i = 0; i < LONGS; i++) {
-            if (NativeMemory.getLong(address + i * 8L) != word(page, versions[page], i)) {
+            if (present(page, i) != expected(page, i)) {
                 return false;
             }
         }
         return true;
+    }
+
+    private long present(int page, int index) {
+        return page >= writtenPages
+                ? diskOf(page).word(blockOf(page), index)
+                : NativeMemory.getLong(memory.pageAddress(page) + index * 8L);
+    }
+
+    private long expected(int page, int index) {
+        return page >= writtenPages && versions[page] == 0
+                ? diskOf(page).baseWord(blockOf(page), index)
+                : word(page, versions[page], index);
+    }
+
+    private FakeDisk diskOf(int page) {
+        return disks.get((int) ((page - writtenPages) / disks.get(0).blocks()));
+    }
+
+    /** All disks have one size. */
+    private long blockOf(int page) {
+        return (page - writtenPages) % disks.get(0).blocks();
+    }
+
+    private String describe(int page) {
+        return (page < writtenPages
+                        ? "page " + page
+                        : "block " + blockOf(page) + " of disk " + disks.indexOf(diskOf(page)))
+                + " is not what the guest wrote, version " + versions[page];
     }
 
     /** Checks every page; the VM must be paused. Empty when all is well. */
@@ -136,9 +192,9 @@ public final class FakeVm implements LiveVm, AutoCloseable {
         if (!damage.isEmpty()) {
             return damage;
         }
-        for (int page = 1; page < writtenPages; page++) {
+        for (int page = 1; page < versions.length; page++) {
             if (!holds(page)) {
-                return "page " + page + " is not what the guest wrote, version " + versions[page];
+                return describe(page);
             }
         }
         if (memory.getLong(DEVICE_PAGE) != deviceCounter) {
@@ -158,6 +214,11 @@ public final class FakeVm implements LiveVm, AutoCloseable {
     @Override
     public GuestMemory memory() {
         return memory;
+    }
+
+    @Override
+    public List<StreamedDisk> disks() {
+        return List.copyOf(disks);
     }
 
     @Override
@@ -205,8 +266,8 @@ public final class FakeVm implements LiveVm, AutoCloseable {
         }
         deviceCounter++;
         memory.putLong(DEVICE_PAGE, deviceCounter);
-        ByteBuffer state = ByteBuffer.allocate(4 + 4 * writtenPages + 24);
-        state.putInt(writtenPages);
+        ByteBuffer state = ByteBuffer.allocate(4 + 4 * versions.length + 24);
+        state.putInt(versions.length);
         for (int version : versions) {
             state.putInt(version);
         }

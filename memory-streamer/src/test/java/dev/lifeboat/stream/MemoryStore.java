@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.stream;
 
+import dev.lifeboat.linux.NativeMemory;
 import dev.lifeboat.store.EpochManifest;
 import dev.lifeboat.store.EpochWriter;
 import dev.lifeboat.store.FencedException;
@@ -193,6 +194,7 @@ public final class MemoryStore implements VmStore {
         ByteBuffer pages = ByteBuffer.allocateDirect(RunCodec.MAX_RUN_BYTES);
         ByteBuffer payload = ByteBuffer.allocateDirect(RunCodec.MAX_RUN_BYTES);
         long delivered = 0;
+        boolean zeroesToo = manifest.shape().hasBase(space);
         for (int i = all.size() - 1; i >= 0; i--) {
             beforeRestoredRun.run();
             check();
@@ -203,7 +205,7 @@ public final class MemoryStore implements VmStore {
             payload.clear().put(run.payload).flip();
             codec.decode(run.encoding, payload, run.count, pages.clear());
             for (int n = 0; n < run.count; n++) {
-                if (done.testAndSet(run.firstPage + n) && run.encoding != RunCodec.ZERO) {
+                if (done.testAndSet(run.firstPage + n) && (zeroesToo || run.encoding != RunCodec.ZERO)) {
                     ByteBuffer page = pages.slice(n * 4096, 4096);
                     sink.accept(run.firstPage + n, 1, page);
                     delivered++;
@@ -213,13 +215,24 @@ public final class MemoryStore implements VmStore {
         return new RestoreStats(delivered, 0, 0);
     }
 
+    /** Fills fresh disks from an epoch. */
+    public void restoreDisks(EpochManifest manifest, List<FakeDisk> disks) {
+        for (int i = 0; i < disks.size(); i++) {
+            FakeDisk disk = disks.get(i);
+            restore(
+                    manifest,
+                    i + 1,
+                    (first, count, content) -> disk.fill(first, count, NativeMemory.addressOf(content)));
+        }
+    }
+
     /** Fills fresh memory from an epoch. */
     public GuestMemory restored(EpochManifest manifest) {
         GuestMemory memory = new GuestMemory(manifest.pages() * 4096);
         restore(
                 manifest,
-                (first, count, content) -> dev.lifeboat.linux.NativeMemory.copy(
-                        dev.lifeboat.linux.NativeMemory.addressOf(content), memory.pageAddress(first), count * 4096L));
+                (first, count, content) ->
+                        NativeMemory.copy(NativeMemory.addressOf(content), memory.pageAddress(first), count * 4096L));
         return memory;
     }
 }

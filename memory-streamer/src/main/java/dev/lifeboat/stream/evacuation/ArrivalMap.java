@@ -2,12 +2,12 @@
 package dev.lifeboat.stream.evacuation;
 
 import dev.lifeboat.linux.NativeMemory;
+import dev.lifeboat.stream.AddressSpace;
 import dev.lifeboat.stream.GuestMemory;
-import dev.lifeboat.stream.MemoryHash;
 import dev.lifeboat.stream.PageBitmap;
 
 /**
- * Puts arriving pages into the target's memory so that a page of the store never replaces one of the source, whichever
+ * Puts arriving pages into one address space of the target so that a page of the store never replaces one of the source, whichever
  * comes first. The receiver (one thread) and the store's readers (several) use it at once, without locks.
  *
  * <p>Why that is right: the store's reader first marks a page <em>hydrating</em>, then looks whether it was
@@ -15,18 +15,20 @@ import dev.lifeboat.stream.PageBitmap;
  * (4 KiB) to end before it writes. Both marks are atomic read-modify-writes, so at least one side sees the other.
  */
 final class ArrivalMap {
-    private final GuestMemory memory;
+    private final int number;
+    private final AddressSpace space;
     private final PageBitmap received;
     private final PageBitmap hydrating;
     private final PageBitmap hydrated;
-    /** Hash of each page as it is in memory now, or 0 when hashes are not kept: native, one long per page. */
+    /** Hash of each page as it is there now, or 0 when hashes are not kept: native, one long per page. */
     private final long hashes;
 
     private final long pages;
 
-    ArrivalMap(GuestMemory memory, boolean keepHashes) {
-        this.memory = memory;
-        pages = memory.pages();
+    ArrivalMap(int number, AddressSpace space, boolean keepHashes) {
+        this.number = number;
+        this.space = space;
+        pages = space.pages();
         received = new PageBitmap(pages);
         hydrating = new PageBitmap(pages);
         hydrated = new PageBitmap(pages);
@@ -67,30 +69,26 @@ final class ArrivalMap {
             }
             if (from != 0) {
                 put(page, from + (long) i * GuestMemory.PAGE_BYTES);
-            } else if (touched) {
+            } else if (touched || !space.restIsZero()) {
                 // An untouched page is a hole: it is zero, and writing would allocate it.
-                NativeMemory.fill(memory.pageAddress(page), GuestMemory.PAGE_BYTES, (byte) 0);
-                setHash(page, 0);
+                put(page, 0);
             }
         }
     }
 
     private void put(long page, long from) {
-        long to = memory.pageAddress(page);
-        NativeMemory.copy(from, to, GuestMemory.PAGE_BYTES);
+        space.fill(page, 1, from);
         if (hashes != 0) {
-            setHash(page, MemoryHash.ofPage(page, to));
+            setHash(page, space.hashAfterFill(number, page, from));
         }
     }
 
     private void setHash(long page, long hash) {
-        if (hashes != 0) {
-            NativeMemory.putLong(hashes + page * Long.BYTES, hash);
-        }
+        NativeMemory.putLong(hashes + page * Long.BYTES, hash);
     }
 
-    /** The hash of all of memory as it arrived; after both sides have come to rest. */
-    long memoryHash() {
+    /** The hash of all that arrived; after both sides have come to rest. */
+    long contentHash() {
         long sum = 0;
         for (long page = 0; page < pages; page++) {
             sum += NativeMemory.getLong(hashes + page * Long.BYTES);

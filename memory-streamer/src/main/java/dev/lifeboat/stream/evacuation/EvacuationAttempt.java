@@ -9,6 +9,7 @@ import dev.lifeboat.stream.MemoryHash;
 import dev.lifeboat.stream.PagePipeline;
 import dev.lifeboat.stream.PageRun;
 import dev.lifeboat.stream.StreamException;
+import dev.lifeboat.stream.StreamedDisk;
 import dev.lifeboat.stream.Streamer;
 import dev.lifeboat.stream.evacuation.EvacuationException.VmFate;
 import dev.lifeboat.stream.wire.HelloInfo;
@@ -148,6 +149,7 @@ final class EvacuationAttempt {
                 streamer.store().vmId(),
                 streamer.owner().term(),
                 vm.memory().lengthBytes(),
+                vm.disks().stream().map(StreamedDisk::blocks).toList(),
                 source.hostName(),
                 source.cpuCompatibilityKey(),
                 streamer.vmDescription(),
@@ -259,7 +261,7 @@ final class EvacuationAttempt {
 
     private long hash() {
         long startedNs = System.nanoTime();
-        long hash = MemoryHash.of(vm.memory());
+        long hash = MemoryHash.of(vm.memory(), vm.disks());
         hashMs = sinceMs(startedNs);
         return hash;
     }
@@ -340,7 +342,9 @@ final class EvacuationAttempt {
             hashEqual = config.memoryCheck() == MemoryCheck.BEFORE_SWITCH
                     || hashed && bye.hashed() && bye.memoryHash() == hash.join();
             if (hashed && !hashEqual) {
-                LOG.error("Guest memory differs between the hosts: the VM on {} is damaged", request.targetName());
+                LOG.error(
+                        "Guest memory or a disk differs between the hosts: the VM on {} is damaged",
+                        request.targetName());
             }
         } catch (Exception e) {
             // The VM runs elsewhere and nothing here can change that: only the report is poorer.

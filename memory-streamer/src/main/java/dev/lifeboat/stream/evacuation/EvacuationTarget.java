@@ -148,8 +148,8 @@ public final class EvacuationTarget implements AutoCloseable {
         }
 
         @Override
-        public void onRun(long firstPage, int pageCount, byte encoding, ByteBuf payload) {
-            session().onRun(firstPage, pageCount, encoding, payload);
+        public void onRun(int space, long firstPage, int pageCount, byte encoding, ByteBuf payload) {
+            session().onRun(space, firstPage, pageCount, encoding, payload);
         }
 
         @Override

@@ -3,11 +3,13 @@ package dev.lifeboat.stream.evacuation;
 
 import dev.lifeboat.stream.GuestMemory;
 import dev.lifeboat.stream.LiveVm;
+import dev.lifeboat.stream.StreamedDisk;
 import dev.lifeboat.stream.wire.HelloInfo;
+import java.util.List;
 
 /**
  * A VM that is about to arrive; the monitor implements it. Called by the target's session thread, in this order:
- * {@link #checkCompatible}, {@link #memory}, {@link #build}, {@link #resume}; or {@link #discard} at any point before
+ * {@link #checkCompatible}, {@link #memory}, {@link #disks}, {@link #build}, {@link #resume}; or {@link #discard} at any point before
  * {@code resume}.
  */
 public interface IncomingVm {
@@ -21,7 +23,15 @@ public interface IncomingVm {
     /** Zeroed RAM of the size that the HELLO told. */
     GuestMemory memory();
 
-    /** Builds the paused VM around {@link #memory()} from what {@link LiveVm#saveState} returned on the source. */
+    /**
+     * The VM's writable disks, in order: as their base images are, or zeroed. Asked for after {@link #checkCompatible},
+     * once.
+     */
+    default List<StreamedDisk> disks() {
+        return List.of();
+    }
+
+    /** Builds the paused VM around {@link #memory()} and {@link #disks()} from what {@link LiveVm#saveState} returned on the source. */
     LiveVm build(byte[] state);
 
     /** Lets the guest run; inside the blackout, so as short as possible. */

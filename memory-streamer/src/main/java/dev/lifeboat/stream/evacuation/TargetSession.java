@@ -6,18 +6,23 @@ import dev.lifeboat.store.EpochManifest;
 import dev.lifeboat.store.OwnerRecord;
 import dev.lifeboat.store.RunCodec;
 import dev.lifeboat.store.StoreException;
+import dev.lifeboat.store.VmShape;
 import dev.lifeboat.store.VmStore;
+import dev.lifeboat.stream.AddressSpace;
 import dev.lifeboat.stream.Baseline;
 import dev.lifeboat.stream.FrameInjector;
+import dev.lifeboat.stream.GuestMemory;
 import dev.lifeboat.stream.LiveVm;
 import dev.lifeboat.stream.MemoryHash;
 import dev.lifeboat.stream.StreamException;
+import dev.lifeboat.stream.StreamedDisk;
 import dev.lifeboat.stream.wire.HelloInfo;
 import dev.lifeboat.stream.wire.Message;
 import dev.lifeboat.stream.wire.WireConnection;
 import dev.lifeboat.stream.wire.WireException;
 import io.netty.buffer.ByteBuf;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
@@ -50,11 +55,11 @@ final class TargetSession extends Inbox {
     private final WireConnection connection;
     private final HelloInfo hello;
     private final Thread thread = new Thread(this::run, "evacuation-target");
-    private final CompletableFuture<VmStore.RestoreStats> hydration = new CompletableFuture<>();
+    private final CompletableFuture<Void> hydration = new CompletableFuture<>();
     private final BlockingQueue<ByteBuffer> frames = new ArrayBlockingQueue<>(HELD_FRAMES);
 
-    /** Set before HELLO_OK is sent, and so before the first run. */
-    private volatile ArrivalMap map;
+    /** By address space; set before HELLO_OK is sent, and so before the first run. */
+    private volatile List<ArrivalMap> maps = List.of();
     /** Runs are welcome between HELLO_OK and STATE. */
     private volatile boolean receiving;
 
@@ -69,6 +74,7 @@ final class TargetSession extends Inbox {
     private final long pagesAddress = NativeMemory.addressOf(pages);
     private volatile long stateArrivedNs;
 
+    private List<StreamedDisk> disks = List.of();
     private Thread hydrator;
     private long hydratesFrom;
     private double hydrateMs;
@@ -107,12 +113,16 @@ final class TargetSession extends Inbox {
     }
 
     @Override
-    public void onRun(long firstPage, int pageCount, byte encoding, ByteBuf payload) {
+    public void onRun(int space, long firstPage, int pageCount, byte encoding, ByteBuf payload) {
         if (!receiving) {
             throw new WireException("pages arrived outside of the transfer");
         }
+        if (space >= maps.size()) {
+            throw new WireException("pages of address space " + space + " of a VM with " + maps.size());
+        }
+        ArrivalMap map = maps.get(space);
         if (!map.isRange(firstPage, pageCount) || pageCount > RunCodec.MAX_RUN_PAGES) {
-            throw new WireException(pageCount + " pages from " + firstPage + " are not within guest memory");
+            throw new WireException(pageCount + " pages from " + firstPage + " are not within address space " + space);
         }
         if (!RunCodec.isPlausible(encoding, payload.readableBytes(), pageCount)) {
             throw new WireException("a run of encoding " + encoding + " with " + payload.readableBytes() + " bytes for "
@@ -195,7 +205,7 @@ final class TargetSession extends Inbox {
             throw new StreamException(
                     "the VM has " + hello.memoryBytes() + " bytes of memory, this target prepared " + lengthBytes);
         }
-        map = new ArrivalMap(target.incoming().memory(), config.memoryCheck() == MemoryCheck.AFTER_SWITCH);
+        maps = arrivalMaps();
         Optional<EpochManifest> manifest = findEpoch(store);
         hydratesFrom = manifest.map(EpochManifest::epoch).orElse(0L);
         target.enter(manifest.isPresent() ? TargetState.HYDRATING : TargetState.RECEIVING);
@@ -206,8 +216,32 @@ final class TargetSession extends Inbox {
             hydrator.setDaemon(true);
             hydrator.start();
         } else {
-            hydration.complete(new VmStore.RestoreStats(0, 0, 0));
+            hydration.complete(null);
         }
+    }
+
+    private List<ArrivalMap> arrivalMaps() {
+        disks = target.incoming().disks();
+        List<Long> blocks = disks.stream().map(StreamedDisk::blocks).toList();
+        if (!blocks.equals(hello.diskBlocks())) {
+            throw new StreamException(
+                    "the VM has disks of " + hello.diskBlocks() + " blocks of 4 KiB, this target prepared " + blocks);
+        }
+        boolean keepHashes = config.memoryCheck() == MemoryCheck.AFTER_SWITCH;
+        List<ArrivalMap> all = new ArrayList<>();
+        all.add(new ArrivalMap(0, AddressSpace.of(target.incoming().memory()), keepHashes));
+        for (StreamedDisk disk : disks) {
+            all.add(new ArrivalMap(all.size(), AddressSpace.of(disk), keepHashes));
+        }
+        return List.copyOf(all);
+    }
+
+    private VmShape shape() {
+        return new VmShape(
+                hello.memoryBytes() / GuestMemory.PAGE_BYTES,
+                disks.stream()
+                        .map(disk -> new VmShape.DiskShape(disk.blocks(), disk.baseImage()))
+                        .toList());
     }
 
     /** The epoch that the source counts on; none when the store cannot give it: then the source sends everything. */
@@ -226,7 +260,7 @@ final class TargetSession extends Inbox {
             if (manifest.isEmpty()) {
                 LOG.warn("The store does not show epoch {}; the source sends everything", hello.newestEpoch());
             }
-            return manifest.filter(epoch -> epoch.pages() * 4096L == hello.memoryBytes());
+            return manifest.filter(epoch -> epoch.shape().equals(shape()));
         } catch (StoreException e) {
             LOG.warn("The store does not help, the source sends everything: {}", e.getMessage());
             return Optional.empty();
@@ -236,18 +270,28 @@ final class TargetSession extends Inbox {
     private void hydrate(EpochManifest manifest) {
         long startedNs = System.nanoTime();
         try {
-            VmStore.RestoreStats stats =
-                    target.store().restore(manifest, (firstPage, count, content) -> hydrate(firstPage, count, content));
+            long pagesRead = 0;
+            long bytesRead = 0;
+            for (int space = 0; space < maps.size(); space++) {
+                ArrivalMap map = maps.get(space);
+                VmStore.RestoreStats stats = target.store()
+                        .restore(
+                                manifest,
+                                space,
+                                (firstPage, count, content) -> hydrate(map, firstPage, count, content));
+                pagesRead += stats.pages();
+                bytesRead += stats.bytesRead();
+            }
             hydrateMs = (System.nanoTime() - startedNs) / 1e6;
-            hydration.complete(stats);
-            connection.send(new Message.Hydrated(stats.pages(), stats.bytesRead(), (long) hydrateMs));
+            hydration.complete(null);
+            connection.send(new Message.Hydrated(pagesRead, bytesRead, (long) hydrateMs));
         } catch (RuntimeException e) {
             hydration.completeExceptionally(e);
             end(new StreamException("filling memory from the store failed: " + e.getMessage(), e));
         }
     }
 
-    private void hydrate(long firstPage, int count, ByteBuffer content) {
+    private void hydrate(ArrivalMap map, long firstPage, int count, ByteBuffer content) {
         if (stopped) {
             throw new StreamException("the evacuation was given up");
         }
@@ -261,10 +305,10 @@ final class TargetSession extends Inbox {
         }
         Message.State state = await(Message.State.class, TRANSFER_LIMIT_MS, "send the VM's state");
         if (state.hashed()) {
-            long hash = MemoryHash.of(target.incoming().memory());
+            long hash = MemoryHash.of(target.incoming().memory(), disks);
             if (hash != state.memoryHash()) {
-                throw new StreamException(
-                        "memory differs from the source's: hash %016x, not %016x".formatted(hash, state.memoryHash()));
+                throw new StreamException("memory or a disk differs from the source's: hash %016x, not %016x"
+                        .formatted(hash, state.memoryHash()));
             }
         }
         long startedNs = System.nanoTime();
@@ -329,8 +373,8 @@ final class TargetSession extends Inbox {
                         standing.get(),
                         baseline(),
                         hello,
-                        map.hydratedPages(),
-                        map.received().count(),
+                        maps.stream().mapToLong(ArrivalMap::hydratedPages).sum(),
+                        maps.stream().mapToLong(map -> map.received().count()).sum(),
                         hydrateMs,
                         (resumedNs - readyNs) / 1e6));
         boolean equal = forwardedFramesUntilBye();
@@ -341,14 +385,15 @@ final class TargetSession extends Inbox {
     }
 
     private void free() {
-        if (map != null) {
-            map.free();
-        }
+        maps.forEach(ArrivalMap::free);
     }
 
     private Baseline baseline() {
         // Without the store's help nothing is known about the epochs there may be.
-        return hydratesFrom == 0 ? Baseline.unknown() : Baseline.epoch(hydratesFrom, List.of(map.received()));
+        return hydratesFrom == 0
+                ? Baseline.unknown()
+                : Baseline.epoch(
+                        hydratesFrom, maps.stream().map(ArrivalMap::received).toList());
     }
 
     private void tellSource(Message message) {
@@ -372,7 +417,9 @@ final class TargetSession extends Inbox {
                 Optional<Message> message = poll(0);
                 if (message.isPresent() && message.get() instanceof Message.Bye bye) {
                     boolean hashed = bye.hashed() && config.memoryCheck() == MemoryCheck.AFTER_SWITCH;
-                    long hash = hashed ? map.memoryHash() : 0;
+                    long hash = hashed
+                            ? maps.stream().mapToLong(ArrivalMap::contentHash).sum()
+                            : 0;
                     equal = !hashed || hash == bye.memoryHash();
                     tellSource(new Message.Bye(hashed, hash));
                     break;
@@ -384,7 +431,7 @@ final class TargetSession extends Inbox {
             Thread.currentThread().interrupt();
         }
         if (!equal) {
-            LOG.error("Guest memory differs from what the source had: this VM is damaged");
+            LOG.error("Guest memory or a disk differs from what the source had: this VM is damaged");
         }
         return equal;
     }

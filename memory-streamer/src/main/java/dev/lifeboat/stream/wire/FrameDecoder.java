@@ -84,6 +84,7 @@ final class FrameDecoder extends ByteToMessageDecoder {
         if (body.readableBytes() < Wire.RUN_HEADER_BYTES) {
             throw new WireException("a RUN frame of " + body.readableBytes() + " bytes is too short");
         }
+        int space = body.readUnsignedByte();
         long firstPage = body.readLong();
         int pageCount = body.readUnsignedByte();
         byte encoding = body.readByte();
@@ -95,9 +96,9 @@ final class FrameDecoder extends ByteToMessageDecoder {
         crc.reset();
         crc.update(body.nioBuffer());
         if ((int) crc.getValue() != expected) {
-            throw new WireException(
-                    "the checksum of a run at page " + firstPage + " is wrong: the connection is damaged");
+            throw new WireException("the checksum of a run at page " + firstPage + " of space " + space
+                    + " is wrong: the connection is damaged");
         }
-        receiver.onRun(firstPage, pageCount, encoding, body);
+        receiver.onRun(space, firstPage, pageCount, encoding, body);
     }
 }

@@ -25,9 +25,20 @@ final class FrameEncoder {
         end(FrameType.ETHERNET, into, start, into.writerIndex() - start - Wire.HEADER_BYTES);
     }
 
-    void run(long firstPage, int pageCount, byte encoding, ByteBuffer payload, int payloadCrc32c, ByteBuf into) {
+    void run(
+            int space,
+            long firstPage,
+            int pageCount,
+            byte encoding,
+            ByteBuffer payload,
+            int payloadCrc32c,
+            ByteBuf into) {
         int start = begin(FrameType.RUN, into);
-        into.writeLong(firstPage).writeByte(pageCount).writeByte(encoding).writeInt(payloadCrc32c);
+        into.writeByte(space)
+                .writeLong(firstPage)
+                .writeByte(pageCount)
+                .writeByte(encoding)
+                .writeInt(payloadCrc32c);
         into.writeBytes(payload);
         end(FrameType.RUN, into, start, Wire.RUN_HEADER_BYTES);
     }

@@ -7,8 +7,11 @@ import io.netty.buffer.ByteBuf;
 public interface FrameReceiver {
     void onMessage(Message message);
 
-    /** @param payload valid during the call; its checksum is right */
-    default void onRun(long firstPage, int pageCount, byte encoding, ByteBuf payload) {
+    /**
+     * @param space the address space of the pages, see {@code PageRun#space}
+     * @param payload valid during the call; its checksum is right
+     */
+    default void onRun(int space, long firstPage, int pageCount, byte encoding, ByteBuf payload) {
         throw new WireException("a RUN frame is not expected here");
     }
 

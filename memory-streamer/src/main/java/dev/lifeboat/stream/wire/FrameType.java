@@ -5,7 +5,7 @@ package dev.lifeboat.stream.wire;
 public enum FrameType {
     HELLO(1, 1 << 20),
     HELLO_OK(2, 1 << 10),
-    /** 14 bytes and at most one run of 16 pages; its checksum covers those 14 bytes, which hold that of the payload. */
+    /** 15 bytes and at most one run of 16 pages; its checksum covers those 15 bytes, which hold that of the payload. */
     RUN(3, Wire.RUN_HEADER_BYTES + (64 << 10)),
     ROUND_END(4, 16),
     ROUND_ACK(5, 16),

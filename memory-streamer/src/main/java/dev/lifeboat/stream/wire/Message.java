@@ -4,6 +4,8 @@ package dev.lifeboat.stream.wire;
 import dev.lifeboat.store.OwnerRecord;
 import io.netty.buffer.ByteBuf;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 
 /** The control messages of the protocol; runs and Ethernet frames do not become objects. */
 public sealed interface Message {
@@ -22,6 +24,8 @@ public sealed interface Message {
             body.writeInt(Wire.MAGIC).writeInt(info.version());
             text(body, info.vmId());
             body.writeLong(info.term()).writeLong(info.memoryBytes());
+            body.writeByte(info.diskBlocks().size());
+            info.diskBlocks().forEach(body::writeLong);
             text(body, info.hostName());
             text(body, info.cpuCompatibilityKey());
             text(body, info.vmDescription());
@@ -223,10 +227,23 @@ public sealed interface Message {
                 text(body),
                 body.readLong(),
                 body.readLong(),
+                disks(body),
                 text(body),
                 text(body),
                 text(body),
                 body.readLong()));
+    }
+
+    private static List<Long> disks(ByteBuf body) {
+        int count = body.readUnsignedByte();
+        if (count > Wire.MAX_DISKS) {
+            throw new WireException("a VM with " + count + " disks: the other side is broken or hostile");
+        }
+        List<Long> blocks = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            blocks.add(body.readLong());
+        }
+        return blocks;
     }
 
     private static void text(ByteBuf body, String text) {

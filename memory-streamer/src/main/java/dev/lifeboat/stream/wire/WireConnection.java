@@ -104,7 +104,7 @@ public final class WireConnection implements AutoCloseable {
                 awaitWritable();
                 batch = channel.alloc().directBuffer(BATCH_BYTES, BATCH_BYTES);
             }
-            encoder.run(firstPage, pageCount, encoding, payload, crc32c, batch);
+            encoder.run(space, firstPage, pageCount, encoding, payload, crc32c, batch);
         }
 
         @Override

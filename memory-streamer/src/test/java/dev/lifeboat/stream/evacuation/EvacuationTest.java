@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.lifeboat.stream.Baseline;
+import dev.lifeboat.stream.FakeDisk;
 import dev.lifeboat.stream.FakeVm;
 import dev.lifeboat.stream.FrameConsumer;
 import dev.lifeboat.stream.GuestMemory;
@@ -80,8 +81,10 @@ class EvacuationTest {
     private void assertNextEpochRestores(TestHost host) {
         long epoch = host.streamer.forceEpoch(LIMIT);
         var manifest = store.epoch(epoch).orElseThrow();
+        List<FakeDisk> disks = TestHost.freshDisks();
+        store.restoreDisks(manifest, disks);
         try (GuestMemory memory = store.restored(manifest);
-                FakeVm restored = new FakeVm(memory, manifest.state())) {
+                FakeVm restored = new FakeVm(memory, disks, manifest.state())) {
             assertThat(restored.findDamage()).isEmpty();
         }
     }

@@ -9,11 +9,13 @@ import dev.lifeboat.store.EpochManifest;
 import dev.lifeboat.store.ObjectStore;
 import dev.lifeboat.store.ObjectStores;
 import dev.lifeboat.store.VmStore;
+import dev.lifeboat.stream.FakeDisk;
 import dev.lifeboat.stream.FakeVm;
 import dev.lifeboat.stream.GuestMemory;
 import dev.lifeboat.stream.wire.WireSecurity;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -67,7 +69,16 @@ class EvacuationWithDirectoryStoreTest {
                             NativeMemory.addressOf(content) + content.position(),
                             memory.pageAddress(first),
                             count * 4096L));
-            try (FakeVm restored = new FakeVm(memory, manifest.state())) {
+            List<FakeDisk> disks = TestHost.freshDisks();
+            for (int i = 0; i < disks.size(); i++) {
+                FakeDisk disk = disks.get(i);
+                store.restore(
+                        manifest,
+                        i + 1,
+                        (first, count, content) ->
+                                disk.fill(first, count, NativeMemory.addressOf(content) + content.position()));
+            }
+            try (FakeVm restored = new FakeVm(memory, disks, manifest.state())) {
                 assertThat(restored.findDamage()).isEmpty();
             }
         }

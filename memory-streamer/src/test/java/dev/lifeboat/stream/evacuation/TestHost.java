@@ -4,11 +4,13 @@ package dev.lifeboat.stream.evacuation;
 import dev.lifeboat.store.OwnerRecord;
 import dev.lifeboat.store.VmStore;
 import dev.lifeboat.stream.Baseline;
+import dev.lifeboat.stream.FakeDisk;
 import dev.lifeboat.stream.FakeVm;
 import dev.lifeboat.stream.FrameInjector;
 import dev.lifeboat.stream.GuestMemory;
 import dev.lifeboat.stream.HeldFrames;
 import dev.lifeboat.stream.LiveVm;
+import dev.lifeboat.stream.StreamedDisk;
 import dev.lifeboat.stream.Streamer;
 import dev.lifeboat.stream.StreamerConfig;
 import dev.lifeboat.stream.wire.HelloInfo;
@@ -17,6 +19,7 @@ import dev.lifeboat.stream.wire.WireSecurity;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -25,6 +28,7 @@ import java.util.function.Consumer;
 final class TestHost implements AutoCloseable {
     static final long MEMORY_BYTES = 16 << 20;
     static final int PAGES = 2_000;
+    static final int DISK_BLOCKS = 300;
     static final EvacuationConfig CONFIG = new EvacuationConfig(
             new WireLimits(3_000, 6_000, 1_000),
             5_000,
@@ -55,6 +59,7 @@ final class TestHost implements AutoCloseable {
     final VmStore store;
     final WireSecurity security;
     GuestMemory memory;
+    List<FakeDisk> disks;
     FakeVm vm;
     Streamer streamer;
     EvacuationTarget target;
@@ -75,10 +80,16 @@ final class TestHost implements AutoCloseable {
     /** Boots a VM here in term 1 and streams it. */
     TestHost boot(long seed, long pauseBetweenWritesNs) {
         memory = new GuestMemory(MEMORY_BYTES);
-        vm = new FakeVm(memory, PAGES, seed, pauseBetweenWritesNs);
+        disks = freshDisks();
+        vm = new FakeVm(memory, disks, PAGES, seed, pauseBetweenWritesNs);
         stream(store.owners().claim(OwnershipRace.record(store.vmId(), 1, name)), Baseline.nothing());
         vm.resume();
         return this;
+    }
+
+    /** As every host makes them before the VM's content is there: a blank disk and one over a base image. */
+    static List<FakeDisk> freshDisks() {
+        return List.of(new FakeDisk(DISK_BLOCKS, false), new FakeDisk(DISK_BLOCKS, true));
     }
 
     private void stream(OwnerRecord owner, Baseline baseline) {
@@ -161,8 +172,14 @@ final class TestHost implements AutoCloseable {
         }
 
         @Override
+        public List<StreamedDisk> disks() {
+            disks = freshDisks();
+            return List.copyOf(disks);
+        }
+
+        @Override
         public LiveVm build(byte[] state) {
-            vm = new FakeVm(memory, state);
+            vm = new FakeVm(memory, disks, state);
             return vm;
         }
 

@@ -22,7 +22,7 @@ class FrameDecoderTest implements FrameReceiver {
     public void onMessage(Message message) {}
 
     @Override
-    public void onRun(long firstPage, int pageCount, byte encoding, ByteBuf payload) {
+    public void onRun(int space, long firstPage, int pageCount, byte encoding, ByteBuf payload) {
         encodings.add(encoding);
     }
 
@@ -32,7 +32,7 @@ class FrameDecoderTest implements FrameReceiver {
     private void receive(byte encoding, int payloadBytes) {
         ByteBuffer payload = ByteBuffer.allocateDirect(payloadBytes);
         ByteBuf frame = Unpooled.directBuffer();
-        new FrameEncoder().run(7, 1, encoding, payload, RunCodec.crc32c(payload), frame);
+        new FrameEncoder().run(0, 7, 1, encoding, payload, RunCodec.crc32c(payload), frame);
         channel.writeInbound(frame);
     }
 
