@@ -4,6 +4,7 @@ package dev.lifeboat.vmm;
 import dev.lifeboat.stream.DirtyLog;
 import dev.lifeboat.stream.GuestMemory;
 import dev.lifeboat.stream.LiveVm;
+import dev.lifeboat.stream.StreamedDisk;
 import dev.lifeboat.vmm.boot.AcpiPorts;
 import dev.lifeboat.vmm.boot.BootLayout;
 import dev.lifeboat.vmm.boot.CommandLine;
@@ -224,6 +225,11 @@ public final class MicroVm implements LiveVm, AutoCloseable {
     @Override
     public DirtyLog dirtyLog() {
         return machine.dirtyLog();
+    }
+
+    @Override
+    public List<StreamedDisk> disks() {
+        return config.disks();
     }
 
     /** What the guest was shown of the CPU, see {@link CpuCompatibility}. */

@@ -45,6 +45,7 @@ final class RunningVm implements AutoCloseable {
     static RunningVm streamed(
             VmmConfig config,
             MicroVm vm,
+            String description,
             VmDevices devices,
             VmStore store,
             OwnerRecord owner,
@@ -53,8 +54,7 @@ final class RunningVm implements AutoCloseable {
             StreamerListener listener,
             Consumer<SourceState> sourceListener) {
         StreamerConfig streaming = StreamerConfig.defaults().withEpochIntervalMs(Math.max(1, config.epochIntervalMs()));
-        Streamer streamer = new Streamer(
-                streaming, vm, store, owner, baseline, VmDescription.of(config).toJson(), listener);
+        Streamer streamer = new Streamer(streaming, vm, store, owner, baseline, description, listener);
         EvacuationSource source = new EvacuationSource(
                 EVACUATION,
                 security,
@@ -79,9 +79,9 @@ final class RunningVm implements AutoCloseable {
     }
 
     Protection requireProtection() {
-        return protection.orElseThrow(
-                () -> new VmmException(
-                        "this VM has no store, and without one it cannot move: start it with a store (dir:/path or s3://bucket)"));
+        return protection.orElseThrow(() -> new VmmException(
+                "this VM has no store, and without one it cannot move: start it with a store (dir:/path or"
+                        + " s3://bucket)"));
     }
 
     @Override

@@ -25,10 +25,12 @@ final class VmDevices implements HeldFrames, FrameInjector {
     private static final int MTU = 1380;
 
     private final VmmConfig config;
+    private final VmDisks disks;
     private volatile VirtioNet network;
 
-    VmDevices(VmmConfig config) {
+    VmDevices(VmmConfig config, VmDisks disks) {
         this.config = config;
+        this.disks = disks;
     }
 
     List<Function<GuestMemory, VirtioDevice>> makers() {
@@ -46,9 +48,9 @@ final class VmDevices implements HeldFrames, FrameInjector {
             });
         }
         for (int i = 0; i < config.disks().size(); i++) {
-            VmmConfig.Disk disk = config.disks().get(i);
+            int number = i;
             String name = "virtio-blk-" + i;
-            makers.add(memory -> VirtioBlock.open(name, memory, disk.path(), disk.readOnly(), name));
+            makers.add(memory -> new VirtioBlock(name, memory, disks.get(number), name));
         }
         makers.add(memory -> new VirtioRng("virtio-rng-0", memory));
         return makers;

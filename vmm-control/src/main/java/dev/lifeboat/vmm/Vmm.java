@@ -14,6 +14,7 @@ import dev.lifeboat.store.OwnerRecord;
 import dev.lifeboat.store.VmStore;
 import dev.lifeboat.stream.Baseline;
 import dev.lifeboat.stream.GuestMemory;
+import dev.lifeboat.stream.StreamedDisk;
 import dev.lifeboat.stream.StreamerListener;
 import dev.lifeboat.stream.StreamerStats;
 import dev.lifeboat.stream.evacuation.Arrival;
@@ -31,6 +32,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Base64;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
@@ -54,6 +56,7 @@ final class Vmm implements AutoCloseable {
 
     private final VmmConfig config;
     private final Console console;
+    private final VmDisks disks;
     private final VmDevices devices;
     private final GuestMemory memory;
     private final ControlSocket control;
@@ -75,7 +78,8 @@ final class Vmm implements AutoCloseable {
         try (Hypervisor hypervisor = Hypervisor.open()) {
             hypervisor.requireOrdinaryGuests();
         }
-        devices = new VmDevices(config);
+        disks = new VmDisks(config);
+        devices = new VmDevices(config, disks);
         console = new Console(Path.of(config.consoleLog()));
         try {
             // Mapping costs nothing until it is touched, and failing here is better than in the middle of a move.
@@ -123,6 +127,7 @@ final class Vmm implements AutoCloseable {
             throw new VmmException("the store already holds a VM named " + config.vmId() + ", last run by host "
                     + record.host() + ": restore it, or choose another name");
         });
+        disks.open(objects());
         MicroVm vm = MicroVm.boot(memory, source, parts());
         try {
             // After all that a user can get wrong: a kernel that cannot be loaded must not use the name up.
@@ -146,10 +151,12 @@ final class Vmm implements AutoCloseable {
         EpochManifest epoch = opened.newestWhole()
                 .orElseThrow(() -> new VmmException("the store " + describeStore() + " holds no whole epoch of VM "
                         + config.vmId() + ": there is nothing to restore"));
-        VmDescription.of(config).requireSame(epoch.vmDescription());
+        VmDescription description = VmDescription.requireFitting(epoch.vmDescription(), config);
         // Before gigabytes are read.
         MicroVm.requireRestorable(epoch.state());
+        disks.make(description, objects().orElseThrow());
         VmStore.RestoreStats stats = opened.restore(epoch, this::fill);
+        restoreDisks(opened, epoch);
         LOG.info(
                 "restored epoch {}: {} pages, {} bytes read in {} ms",
                 epoch.epoch(),
@@ -165,6 +172,24 @@ final class Vmm implements AutoCloseable {
         enter(ProcessState.RUNNING, "");
     }
 
+    private void restoreDisks(VmStore opened, EpochManifest epoch) {
+        List<StreamedDisk> streamed = disks.streamed();
+        for (int space = 1; space <= streamed.size(); space++) {
+            StreamedDisk disk = streamed.get(space - 1);
+            VmStore.RestoreStats stats = opened.restore(
+                    epoch,
+                    space,
+                    (firstBlock, count, content) ->
+                            disk.fill(firstBlock, count, NativeMemory.addressOf(content) + content.position()));
+            LOG.info(
+                    "restored disk {}: {} blocks, {} bytes read in {} ms",
+                    space - 1,
+                    stats.pages(),
+                    stats.bytesRead(),
+                    TimeUnit.NANOSECONDS.toMillis(stats.nanos()));
+        }
+    }
+
     private void fill(long firstPage, int pageCount, ByteBuffer content) {
         NativeMemory.copy(
                 NativeMemory.addressOf(content) + content.position(),
@@ -178,7 +203,9 @@ final class Vmm implements AutoCloseable {
                 config.receive().orElseThrow(() -> new VmmException("no address to receive the VM at"));
         // Its first call opens connections and loads classes, which the blackout must not wait for.
         opened.owners().newest();
-        ArrivingVm arriving = new ArrivingVm(config, parts(), memory);
+        fetchImages(opened);
+        ArrivingVm arriving =
+                new ArrivingVm(config, this::parts, memory, disks, objects().orElseThrow());
         EvacuationTarget waiting = new EvacuationTarget(
                 RunningVm.EVACUATION,
                 security(),
@@ -207,6 +234,19 @@ final class Vmm implements AutoCloseable {
                 LOG.error("the memory of this VM differs from the source's at the switch");
             }
         });
+    }
+
+    /**
+     * Base images are fetched before anybody waits for this host, as far as an epoch names them; else when the source has
+     * said them, which must then not take longer than it waits.
+     */
+    private void fetchImages(VmStore opened) {
+        if (config.disks().stream().anyMatch(disk -> disk.base().isPresent())) {
+            opened.newestWhole()
+                    .ifPresent(epoch -> disks.fetchImages(
+                            VmDescription.requireFitting(epoch.vmDescription(), config),
+                            objects().orElseThrow()));
+        }
     }
 
     /** While memory fills; its failure costs nothing but time later. */
@@ -241,6 +281,10 @@ final class Vmm implements AutoCloseable {
         return Optional.of(vmStore);
     }
 
+    private synchronized Optional<ObjectStore> objects() {
+        return objects;
+    }
+
     private String describeStore() {
         return config.store().map(VmmConfig.Store::url).orElse("(none)");
     }
@@ -268,7 +312,7 @@ final class Vmm implements AutoCloseable {
     }
 
     private MicroVmConfig parts() {
-        return new MicroVmConfig(config.vcpus(), devices.makers(), console, this::onGuestEnd);
+        return new MicroVmConfig(config.vcpus(), devices.makers(), disks.streamed(), console, this::onGuestEnd);
     }
 
     /** Takes a VM in, before its guest runs or right after it arrived. */
@@ -276,6 +320,7 @@ final class Vmm implements AutoCloseable {
         RunningVm made = owner.map(record -> RunningVm.streamed(
                         config,
                         vm,
+                        VmDescription.of(config, disks.describe()).toJson(),
                         devices,
                         store.orElseThrow(),
                         record,
@@ -461,6 +506,8 @@ final class Vmm implements AutoCloseable {
         target.ifPresent(EvacuationTarget::close);
         running().ifPresent(RunningVm::close);
         objects.ifPresent(ObjectStore::close);
+        // After the streaming, which reads them.
+        disks.close();
         memory.close();
         console.close();
     }

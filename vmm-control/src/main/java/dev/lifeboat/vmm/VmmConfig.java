@@ -19,6 +19,7 @@ import java.util.Optional;
  * @param receive where to listen, for {@link Mode#RECEIVE}
  * @param controlSocket path of the Unix socket that the agent talks to (docs/protocol.md)
  * @param consoleLog file that gets what the guest's serial console prints
+ * @param files where disks and images go
  */
 public record VmmConfig(
         Mode mode,
@@ -37,7 +38,8 @@ public record VmmConfig(
         Optional<Receive> receive,
         Optional<Tls> tls,
         String controlSocket,
-        String consoleLog) {
+        String consoleLog,
+        Files files) {
     /** BOOT a kernel, RESTORE the newest whole epoch from the store, or RECEIVE an evacuation. */
     public enum Mode {
         BOOT,
@@ -48,7 +50,43 @@ public record VmmConfig(
     /** A tap by name (made beforehand) and the guest's address, {@code 52:54:00:...}. */
     public record Network(String tap, String mac) {}
 
-    public record Disk(String path, boolean readOnly) {}
+    /**
+     * A disk as a user asks for it. A raw file or block device at {@code path}; or a new disk of {@code sizeBytes} that
+     * starts as the image in the file {@code base}, or as zeroes. A writable disk goes with its VM, and on another host
+     * becomes a file of that VM there; a read-only one must lie at the same path on every host.
+     */
+    public record Disk(Optional<String> path, boolean readOnly, Optional<Long> sizeBytes, Optional<String> base) {
+        public Disk {
+            path = path == null ? Optional.empty() : path;
+            sizeBytes = sizeBytes == null ? Optional.empty() : sizeBytes;
+            base = base == null ? Optional.empty() : base;
+            if (path.isPresent() == sizeBytes.isPresent()
+                    || path.isPresent() && base.isPresent()
+                    || readOnly && path.isEmpty()) {
+                throw new IllegalArgumentException(
+                        "a disk needs either \"path\", perhaps \"readOnly\", or \"sizeBytes\", perhaps with \"base\"");
+            }
+            if (sizeBytes.isPresent() && (sizeBytes.get() <= 0 || sizeBytes.get() % 512 != 0)) {
+                throw new IllegalArgumentException(
+                        "a disk of " + sizeBytes.get() + " bytes: its size must be a multiple of 512");
+            }
+        }
+
+        public static Disk at(String path, boolean readOnly) {
+            return new Disk(Optional.of(path), readOnly, Optional.empty(), Optional.empty());
+        }
+
+        /** @param base file of the image that it starts as; zeroes without */
+        public static Disk ofSize(long sizeBytes, Optional<String> base) {
+            return new Disk(Optional.empty(), false, Optional.of(sizeBytes), base);
+        }
+    }
+
+    /**
+     * @param diskDirectory gets the disks that this process makes, {@code disk-N.img}; they are of no use after it
+     * @param imageCache base images by content, shared by the VMs of this host
+     */
+    public record Files(String diskDirectory, String imageCache) {}
 
     /** {@code url} is {@code dir:/path} or {@code s3://bucket/prefix}; endpoint and region are for S3 only. */
     public record Store(String url, Optional<String> endpoint, Optional<String> region) {}

@@ -130,7 +130,8 @@ final class BadInputIT {
                 Optional.empty(),
                 Optional.empty(),
                 "/tmp/unlucky.sock",
-                "/tmp/unlucky.console");
+                "/tmp/unlucky.console",
+                new VmmConfig.Files("/tmp", "/tmp/images"));
         ExecResult said = fabric.machine("host-a")
                 .exec(
                         "export AWS_ACCESS_KEY_ID=lifeboat-test AWS_SECRET_ACCESS_KEY=lifeboat-test-secret\n"

@@ -43,6 +43,7 @@ final class VmSupervisor {
     private final Path kvmDevice;
     private final BiConsumer<VmRun, String> onState;
     private final Path directory;
+    private final Path images;
     private final Map<String, VmRun> runs = new ConcurrentHashMap<>();
 
     VmSupervisor(
@@ -57,6 +58,7 @@ final class VmSupervisor {
         this.kvmDevice = kvmDevice;
         this.onState = onState;
         this.directory = Path.of(config.runDirectory(), "vms").toAbsolutePath();
+        this.images = Path.of(config.runDirectory(), "images").toAbsolutePath();
         try {
             Files.createDirectories(
                     directory, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
@@ -241,7 +243,8 @@ final class VmSupervisor {
                         absolute(config.tls().certificate()),
                         absolute(config.tls().key()))),
                 VmRun.socket(vm).toString(),
-                VmRun.console(vm).toString());
+                VmRun.console(vm).toString(),
+                new VmmConfig.Files(vm.toString(), images.toString()));
     }
 
     private static void requireFiles(VmSpec spec, VmmConfig.Mode mode) {
@@ -250,7 +253,12 @@ final class VmSupervisor {
             spec.initrd().ifPresent(initrd -> requireFile("initrd", initrd));
         }
         for (VmmConfig.Disk disk : spec.disks()) {
-            requireFile("disk", disk.path());
+            if (mode == VmmConfig.Mode.BOOT) {
+                disk.base().ifPresent(base -> requireFile("base image", base));
+            }
+            if (mode == VmmConfig.Mode.BOOT || disk.readOnly()) {
+                disk.path().ifPresent(path -> requireFile("disk", path));
+            }
         }
     }
 

@@ -5,7 +5,6 @@ import dev.lifeboat.control.ControlException;
 import dev.lifeboat.control.ExitCode;
 import dev.lifeboat.control.agent.VmSpec;
 import dev.lifeboat.vmm.Json;
-import dev.lifeboat.vmm.VmmConfig;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -54,7 +53,13 @@ final class RunCommand implements Callable<Integer> {
     @Option(names = "--mac", paramLabel = "MAC", description = "gives it a network interface with this address")
     String mac;
 
-    @Option(names = "--disk", paramLabel = "FILE[:ro]", description = "raw disk image on the host; again for more")
+    @Option(
+            names = "--disk",
+            paramLabel = "DISK",
+            description = {
+                "FILE[:ro]: a raw disk image or block device on the host;",
+                "[base=FILE,]size=N[K|M|G]: a new disk, as the image in FILE or empty. Again for more disks"
+            })
     List<String> disks = new ArrayList<>();
 
     @Option(
@@ -79,11 +84,7 @@ final class RunCommand implements Callable<Integer> {
                     Optional.ofNullable(initrd),
                     commandLine,
                     Optional.ofNullable(mac),
-                    disks.stream()
-                            .map(disk -> disk.endsWith(":ro")
-                                    ? new VmmConfig.Disk(disk.substring(0, disk.length() - 3), true)
-                                    : new VmmConfig.Disk(disk, false))
-                            .toList(),
+                    disks.stream().map(DiskWish::parse).toList(),
                     epochIntervalMs,
                     Optional.ofNullable(lifeboat));
         } catch (IllegalArgumentException e) {

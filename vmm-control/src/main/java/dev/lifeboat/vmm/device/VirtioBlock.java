@@ -11,7 +11,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A disk in a raw file or block device (virtio 1.2, 5.2). Its thread does one request after the other: the kernel
+ * A disk (virtio 1.2, 5.2) whose content is a {@link DiskImage}. Its thread does one request after the other: the kernel
  * moves data between the page cache and guest memory (preadv, pwritev), a flush is fdatasync(2). A request that fails is
  * answered with an I/O error and a log line; the VM goes on.
  */
@@ -40,14 +40,11 @@ public final class VirtioBlock extends QueueDevice {
     private static final int BATCH = 16;
     private static final int CONFIG_BYTES = 24;
 
-    private static final int O_RDWR = 2;
-    private static final int O_CLOEXEC = 0x80000;
-    private static final int SEEK_END = 2;
-
     private static final Logger LOG = LoggerFactory.getLogger(VirtioBlock.class);
 
     private final GuestMemory memory;
-    private final int fd;
+    private final DiskImage disk;
+    private final boolean ownsDisk;
     private final long capacitySectors;
     private final boolean readOnly;
     private final byte[] config = new byte[CONFIG_BYTES];
@@ -61,10 +58,8 @@ public final class VirtioBlock extends QueueDevice {
     private Activation activation;
     private VirtQueue queue;
     private long failures;
-    /** Written by the device thread, and by {@link #pause} while that thread is parked. */
-    private boolean unflushed;
-
-    private boolean flushFailed;
+    /** Also at the start: what a VM that arrived wrote elsewhere and did not flush is in this file now. */
+    private boolean unflushed = true;
 
     /**
      * Opens {@code path}; closing the device closes it.
@@ -72,36 +67,22 @@ public final class VirtioBlock extends QueueDevice {
      * @param id up to 20 letters, what the guest finds in {@code /sys/block/vda/serial}
      * @throws DeviceException when it cannot be opened or is smaller than a sector
      */
-    public static VirtioBlock open(String name, GuestMemory memory, String path, boolean readOnly, String id) {
-        try {
-            int fd = Libc.check(Libc.open(path, (readOnly ? 0 : O_RDWR) | O_CLOEXEC, 0), "open", path);
-            try {
-                long sizeBytes = Libc.check(Libc.lseek(fd, 0, SEEK_END), "lseek", path);
-                if (sizeBytes < SECTOR_BYTES) {
-                    throw new DeviceException(name + ": " + path + " has " + sizeBytes
-                            + " bytes, a disk needs 512 at least: make it with truncate -s SIZE");
-                }
-                return new VirtioBlock(name, memory, fd, sizeBytes / SECTOR_BYTES, readOnly, id);
-            } catch (RuntimeException e) {
-                Libc.close(fd);
-                throw e;
-            }
-        } catch (LinuxException e) {
-            throw new DeviceException(
-                    name + ": cannot use the disk " + path + ": " + e.getMessage()
-                            + ": check that it exists and that this user may "
-                            + (readOnly ? "read it" : "write it, or attach it read-only"),
-                    e);
-        }
+    static VirtioBlock open(String name, GuestMemory memory, String path, boolean readOnly, String id) {
+        return new VirtioBlock(name, memory, DiskImage.open(path, readOnly), true, id);
     }
 
-    /** Takes over {@code fd}, and closes it. */
-    VirtioBlock(String name, GuestMemory memory, int fd, long capacitySectors, boolean readOnly, String id) {
+    /** @param disk not owned: who opened it closes it, after the device */
+    public VirtioBlock(String name, GuestMemory memory, DiskImage disk, String id) {
+        this(name, memory, disk, false, id);
+    }
+
+    VirtioBlock(String name, GuestMemory memory, DiskImage disk, boolean ownsDisk, String id) {
         super(name);
         this.memory = memory;
-        this.fd = fd;
-        this.capacitySectors = capacitySectors;
-        this.readOnly = readOnly;
+        this.disk = disk;
+        this.ownsDisk = ownsDisk;
+        capacitySectors = disk.sizeBytes() / SECTOR_BYTES;
+        readOnly = disk.readOnly();
         vectors = new IoVectors(memory, QUEUE_SIZE);
         byte[] letters = id.getBytes(StandardCharsets.US_ASCII);
         System.arraycopy(letters, 0, this.id, 0, Math.min(letters.length, ID_BYTES));
@@ -230,7 +211,7 @@ public final class VirtioBlock extends QueueDevice {
         long left = lengthBytes;
         int status = STATUS_OK;
         while (left > 0) {
-            long got = Libc.preadv(fd, vectors.address(first), end - first, offset);
+            long got = disk.preadv(vectors, first, end, offset, left);
             if (got < 0) {
                 int errno = Libc.errno();
                 if (errno == Errno.EINTR) {
@@ -258,27 +239,14 @@ public final class VirtioBlock extends QueueDevice {
         if (!inside(sector, lengthBytes, "write")) {
             return STATUS_IOERR;
         }
-        int first = chain.first;
         long offset = sector * SECTOR_BYTES;
-        long left = lengthBytes;
-        while (left > 0) {
-            unflushed = true;
-            long put = Libc.pwritev(fd, vectors.address(first), chain.readableCount, offset);
-            if (put < 0) {
-                int errno = Libc.errno();
-                if (errno == Errno.EINTR) {
-                    continue;
-                }
-                return failed("write", offset, left, Errno.describe(errno));
-            }
-            if (put == 0) {
-                return failed("write", offset, left, "the disk took nothing");
-            }
-            vectors.trimFront(first, put);
-            offset += put;
-            left -= put;
+        unflushed = true;
+        try {
+            disk.write(vectors, chain.first, chain.first + chain.readableCount, offset, lengthBytes);
+            return STATUS_OK;
+        } catch (LinuxException | DeviceException e) {
+            return failed("write", offset, lengthBytes, e.getMessage());
         }
-        return STATUS_OK;
     }
 
     private boolean inside(long sector, long lengthBytes, String what) {
@@ -298,24 +266,12 @@ public final class VirtioBlock extends QueueDevice {
     }
 
     private int flush() {
-        if (flushFailed) {
-            flushFailed = false;
-            return STATUS_IOERR;
-        }
-        return sync() ? STATUS_OK : STATUS_IOERR;
-    }
-
-    private boolean sync() {
         if (!unflushed) {
-            return true;
+            return STATUS_OK;
         }
         // Cleared first: after a failure the kernel has dropped the pages, a second fdatasync would claim success.
         unflushed = false;
-        if (Libc.fdatasync(fd) < 0) {
-            failed("flush", 0, 0, Errno.describe(Libc.errno()));
-            return false;
-        }
-        return true;
+        return disk.fdatasync() < 0 ? failed("flush", 0, 0, Errno.describe(Libc.errno())) : STATUS_OK;
     }
 
     /** Logs the first failure and then each time their number has doubled: a guest may retry for ever. */
@@ -332,18 +288,6 @@ public final class VirtioBlock extends QueueDevice {
                     failures);
         }
         return STATUS_IOERR;
-    }
-
-    /**
-     * Also makes durable what the guest wrote, since the state that is saved next says that it was written. A failure is
-     * kept for the guest's next flush, which is where a guest learns of it.
-     */
-    @Override
-    public void pause() {
-        super.pause();
-        if (!sync()) {
-            flushFailed = true;
-        }
     }
 
     @Override
@@ -371,12 +315,14 @@ public final class VirtioBlock extends QueueDevice {
     void closeDescriptors() {
         vectors.close();
         NativeMemory.free(scratch);
-        Libc.close(fd);
+        if (ownsDisk) {
+            disk.close();
+        }
     }
 
     @Override
     public VirtioBlockState state() {
-        return new VirtioBlockState(VirtioBlockState.VERSION, capacitySectors, readOnly, flushFailed);
+        return new VirtioBlockState(VirtioBlockState.VERSION, capacitySectors, readOnly);
     }
 
     @Override
@@ -393,6 +339,5 @@ public final class VirtioBlock extends QueueDevice {
                             saved.capacitySectors(),
                             saved.readOnly() ? ", read-only" : ""));
         }
-        flushFailed = saved.flushFailed();
     }
 }

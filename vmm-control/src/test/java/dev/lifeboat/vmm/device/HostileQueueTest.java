@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.lifeboat.linux.Libc;
 import dev.lifeboat.stream.GuestMemory;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.Random;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
@@ -137,7 +138,12 @@ class HostileQueueTest {
     @Test
     void randomRingsNeverHangOrKillTheDisk() {
         int zero = Libc.check(Libc.open("/dev/zero", O_RDWR, 0), "open", "/dev/zero");
-        use(new VirtioBlock("block-hostile", memory, zero, 1 << 20, false, "x"));
+        use(new VirtioBlock(
+                "block-hostile",
+                memory,
+                new DiskImage("/dev/zero", zero, 512L << 20, false, Optional.empty(), -1, 0),
+                true,
+                "x"));
         fuzz();
     }
 

@@ -19,7 +19,7 @@ class StateRoundTripTest {
     static Stream<Record> states() {
         return Stream.of(
                 new SerialState(SerialState.VERSION, 1, 2, 3, 0xc1, 5, 6, 7, true, true, List.of(0, 127, 255)),
-                transport(new VirtioBlockState(VirtioBlockState.VERSION, 1L << 40, true, true)),
+                transport(new VirtioBlockState(VirtioBlockState.VERSION, 1L << 40, true)),
                 transport(new VirtioNetState(VirtioNetState.VERSION, "52:54:00:00:00:01", 1380)),
                 transport(new VirtioRngState(VirtioRngState.VERSION)));
     }

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.vmm;
+
+import dev.lifeboat.store.BaseImages;
+import dev.lifeboat.vmm.device.DiskImage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Optional;
+import java.util.UUID;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The base images on this host, one file each, named by content and shared by all its VMs. A file gets its name when it
+ * is whole, so processes need not agree with each other. Any thread.
+ */
+final class ImageCache {
+    private static final Logger LOG = LoggerFactory.getLogger(ImageCache.class);
+
+    private final Path directory;
+
+    ImageCache(Path directory) {
+        this.directory = directory;
+    }
+
+    /**
+     * Takes an image that a user named: a later change of the user's file changes no VM.
+     *
+     * @param store gets it when it does not have it
+     */
+    DiskImage.Base adopt(Path image, Optional<BaseImages> store) {
+        long startedNs = System.nanoTime();
+        String id = BaseImages.idOf(image);
+        Path cached = cached(id);
+        if (!Files.exists(cached)) {
+            complete(id, part -> copy(id, image, part));
+        }
+        boolean sent = store.isPresent() && store.get().publish(id, cached);
+        LOG.info(
+                "base image {} is {}{}, ready after {} ms",
+                image,
+                id,
+                sent ? ", now in the store" : "",
+                (System.nanoTime() - startedNs) / 1_000_000);
+        return new DiskImage.Base(id, cached.toString());
+    }
+
+    /** The image from this host, or from the store. */
+    DiskImage.Base get(String id, BaseImages store) {
+        Path cached = cached(id);
+        if (!Files.exists(cached)) {
+            long startedNs = System.nanoTime();
+            complete(id, part -> store.fetch(id, part));
+            LOG.info("base image {} fetched in {} ms", id, (System.nanoTime() - startedNs) / 1_000_000);
+        }
+        return new DiskImage.Base(id, cached.toString());
+    }
+
+    private Path cached(String id) {
+        return directory.resolve(id + ".img");
+    }
+
+    private interface Maker {
+        void make(Path file) throws IOException;
+    }
+
+    private void complete(String id, Maker maker) {
+        Path part = directory.resolve(id + "." + UUID.randomUUID() + ".part");
+        try {
+            Files.createDirectories(directory);
+            maker.make(part);
+            Files.move(part, cached(id), StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException e) {
+            throw new VmmException("cannot keep the base image in " + directory + ": " + e, e);
+        } finally {
+            remove(part);
+        }
+    }
+
+    private static void copy(String id, Path image, Path part) throws IOException {
+        Files.copy(image, part);
+        if (!BaseImages.idOf(part).equals(id)) {
+            throw new VmmException("the base image " + image + " changed while it was copied: start the VM again");
+        }
+    }
+
+    private static void remove(Path part) {
+        try {
+            Files.deleteIfExists(part);
+        } catch (IOException e) {
+            LOG.warn("cannot remove {}: {}", part, e.getMessage());
+        }
+    }
+}
