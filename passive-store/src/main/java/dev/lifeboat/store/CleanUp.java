@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.store;
 
-import dev.lifeboat.store.DefaultEpochWriter.Kept;
 import dev.lifeboat.store.EpochManifest.SegmentRef;
+import dev.lifeboat.store.KeptEpochs.Kept;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;

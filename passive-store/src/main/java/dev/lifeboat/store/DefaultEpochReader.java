@@ -139,7 +139,7 @@ final class DefaultEpochReader implements EpochReader {
     private RunReader takeReader() {
         synchronized (idleReaders) {
             RunReader idle = idleReaders.poll();
-            return idle != null ? idle : new RunReader(objects, indexes, RunReader.MAX_RANGE_BYTES);
+            return idle != null ? idle : new RunReader(objects, indexes);
         }
     }
 
@@ -296,8 +296,11 @@ final class DefaultEpochReader implements EpochReader {
         final boolean[] liveRuns = new boolean[manifest.segments().size()];
 
         private final PageSink sink;
-        private final ExecutorService threads =
-                StoreThreads.pool("store-read-" + manifest.vmId(), settings.readThreads());
+        /** Empty when the calling thread reads. */
+        private final Optional<ExecutorService> threads = settings.readThreads() == 1
+                ? Optional.empty()
+                : Optional.of(StoreThreads.pool("store-read-" + manifest.vmId(), settings.readThreads()));
+
         private final Deque<Future<?>> inFlight = new ArrayDeque<>();
 
         Fill(PageIndex pageIndex, PageSink sink) {
@@ -312,10 +315,14 @@ final class DefaultEpochReader implements EpochReader {
 
         void submit(List<Range> ranges) {
             for (Range range : ranges) {
+                if (threads.isEmpty()) {
+                    read(range);
+                    continue;
+                }
                 if (inFlight.size() == RANGES_AHEAD) {
                     awaitFirst();
                 }
-                inFlight.add(threads.submit(() -> read(range)));
+                inFlight.add(threads.get().submit(() -> read(range)));
             }
         }
 
@@ -347,9 +354,10 @@ final class DefaultEpochReader implements EpochReader {
         /** Nothing calls the sink after this: the caller may unmap its memory next. */
         @Override
         public void close() {
-            threads.shutdownNow();
+            threads.ifPresent(ExecutorService::shutdownNow);
             try {
-                if (!threads.awaitTermination(settings.waitLimitMs(), TimeUnit.MILLISECONDS)) {
+                if (threads.isPresent()
+                        && !threads.get().awaitTermination(settings.waitLimitMs(), TimeUnit.MILLISECONDS)) {
                     throw new StoreException("reads from " + store.describe() + " do not end");
                 }
             } catch (InterruptedException e) {

@@ -2,75 +2,66 @@
 package dev.lifeboat.store;
 
 import dev.lifeboat.store.EpochManifest.SegmentRef;
+import dev.lifeboat.store.KeptEpochs.Kept;
+import dev.lifeboat.store.LivePages.Segment;
 import java.nio.ByteBuffer;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
-import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Builds segments off-heap and uploads them behind the caller's back. One thread calls it; {@code store-upload-*}
- * threads put segments, {@code store-clean-*} deletes what no kept manifest needs.
+ * threads put segments, {@code store-clean-*} deletes what no kept manifest needs, {@code store-compact-*} copies live
+ * pages out of segments that are mostly dead.
  *
  * <p>The fold of pages is changed only after a manifest is durable, so a failed epoch leaves nothing to undo.
  */
 final class DefaultEpochWriter implements EpochWriter {
     private static final Logger LOG = LoggerFactory.getLogger(DefaultEpochWriter.class);
+    /** From here on a commit waits for the compaction that runs: the next epoch needs its room. */
+    private static final double NEARLY_FULL = 0.85;
+    /** Copied at once: half a minute at what a volume does beside the epochs. */
+    private static final long MAX_COMPACTION_BYTES = 256L << 20;
 
     private final ObjectStore store;
-    private final SegmentObjects objects;
     private final VmKeys vmKeys;
     private final OwnerRegistry owners;
     private final Keys keys;
     private final OwnerRecord owner;
     private final StoreSettings settings;
     private final VmShape shape;
+    private final LongSupplier wallClockMs;
     /** Makes segment keys unique: also those of an epoch number tried twice. */
     private final String nonce = UUID.randomUUID().toString().replace("-", "").substring(16);
 
-    private final ExecutorService uploaders;
     private final ExecutorService cleaner;
     private final CleanUp cleaning;
-    /** Bounds memory and uploads in flight: an append without a free builder waits. */
-    private final BlockingQueue<SegmentBuilder> free;
-
-    private final List<SegmentBuilder> builders = new ArrayList<>();
-    private final List<Upload> uploads = new ArrayList<>();
+    private final SegmentUploads uploads;
+    private final Compactor compactor;
     private final EpochRuns runs = new EpochRuns();
     private final LivePages live;
-    /** Committed manifests that are still kept, oldest first. */
-    private final Deque<Kept> kept = new ArrayDeque<>();
+    private final KeptEpochs kept;
 
-    private SegmentBuilder current;
     private long committedEpoch;
     private int committedCrc32c;
     private long nextEpoch;
     private long segmentNumber;
     private long bytesInEpoch;
+    /** Of all objects, after the last commit. */
+    private long storeBytes;
+
     private boolean manifestTried;
     private boolean closed;
 
-    private record Upload(String key, Future<SegmentRef> done) {}
-
-    /** A committed epoch of which the manifest is in the store. */
-    record Kept(long epoch, List<SegmentRef> segments) {}
-
     /**
      * @param base the fold of the epoch to continue from
-     * @param history kept manifests, oldest first
+     * @param kept manifests in the store
      * @param committedCrc32c of that epoch's manifest
      * @param nextEpoch higher than every epoch number in use
      */
@@ -83,33 +74,27 @@ final class DefaultEpochWriter implements EpochWriter {
             StoreSettings settings,
             VmShape shape,
             LivePages base,
-            List<EpochManifest> history,
+            KeptEpochs kept,
             long committedEpoch,
             int committedCrc32c,
             long nextEpoch,
             LongSupplier wallClockMs) {
         this.store = store;
-        this.objects = objects;
         this.vmKeys = vmKeys;
         this.owners = owners;
         this.owner = owner;
         this.settings = settings;
         this.shape = shape;
         this.live = base;
+        this.kept = kept;
         this.committedEpoch = committedEpoch;
         this.committedCrc32c = committedCrc32c;
         this.nextEpoch = nextEpoch;
+        this.wallClockMs = wallClockMs;
         keys = new Keys(owner.vmId());
-        for (EpochManifest manifest : history) {
-            kept.add(new Kept(manifest.epoch(), manifest.segments()));
-        }
-        free = new ArrayBlockingQueue<>(settings.uploadThreads() + 1);
-        for (int i = 0; i <= settings.uploadThreads(); i++) {
-            SegmentBuilder builder = new SegmentBuilder(settings.segmentBytes());
-            builders.add(builder);
-            free.add(builder);
-        }
-        uploaders = StoreThreads.pool("store-upload-" + owner.vmId(), settings.uploadThreads());
+        storeBytes = kept.storeBytes(List.of());
+        uploads = new SegmentUploads(objects, settings, owner.vmId());
+        compactor = new Compactor(store, objects, owner.vmId(), shape, settings, live);
         cleaner = StoreThreads.pool("store-clean-" + owner.vmId(), 1);
         cleaning = new CleanUp(store, owner.vmId(), wallClockMs);
     }
@@ -125,14 +110,10 @@ final class DefaultEpochWriter implements EpochWriter {
             throw new IllegalArgumentException("not a run: space " + space + ", page " + firstPage + ", " + pageCount
                     + " pages, encoding " + encoding + ", " + payloadBytes + " bytes, in a VM of " + shape);
         }
-        if (current != null && !current.fits(payloadBytes)) {
+        if (uploads.isFull(payloadBytes)) {
             seal();
         }
-        if (current == null) {
-            checkUploads();
-            current = takeBuilder();
-        }
-        current.append(space, firstPage, pageCount, encoding, payload, crc32c);
+        uploads.append(space, firstPage, pageCount, encoding, payload, crc32c);
         runs.add(space, firstPage, pageCount, encoding == RunCodec.DELTA);
         bytesInEpoch += payloadBytes;
     }
@@ -142,92 +123,44 @@ final class DefaultEpochWriter implements EpochWriter {
         return bytesInEpoch;
     }
 
-    private SegmentBuilder takeBuilder() {
-        try {
-            SegmentBuilder builder = free.poll(settings.waitLimitMs(), TimeUnit.MILLISECONDS);
-            if (builder == null) {
-                throw new StoreException("uploads to " + store.describe() + " made no progress for "
-                        + settings.waitLimitMs() + " ms: check the store and the network to it");
-            }
-            builder.reset();
-            return builder;
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new StoreException("interrupted while waiting for uploads to " + store.describe(), e);
-        }
-    }
-
-    /** Tells of a failed upload at the next segment, not only at the commit. */
-    private void checkUploads() {
-        for (Upload upload : uploads) {
-            if (upload.done().isDone()) {
-                await(upload);
-            }
-        }
-    }
-
     private void seal() {
-        SegmentBuilder builder = current;
-        current = null;
         runs.endSegment();
-        String key = keys.segment(nextEpoch, segmentNumber++, nonce);
-        try {
-            uploads.add(new Upload(key, uploaders.submit(() -> upload(key, builder))));
-        } catch (RejectedExecutionException e) {
-            free.add(builder);
-            throw new StoreException("the epoch writer of VM " + owner.vmId() + " is closed", e);
-        }
-    }
-
-    private SegmentRef upload(String key, SegmentBuilder builder) {
-        try {
-            ByteBuffer content = builder.seal();
-            objects.put(key, content);
-            return new SegmentRef(key, content.limit(), builder.indexCrc32c(), builder.runs());
-        } finally {
-            free.add(builder);
-        }
-    }
-
-    private SegmentRef await(Upload upload) {
-        try {
-            return upload.done().get(settings.waitLimitMs(), TimeUnit.MILLISECONDS);
-        } catch (ExecutionException e) {
-            String reason =
-                    e.getCause() instanceof StoreException ? e.getCause().getMessage() : String.valueOf(e.getCause());
-            throw new StoreException("the epoch cannot be committed: " + reason, e.getCause());
-        } catch (TimeoutException e) {
-            throw new StoreException(
-                    "the upload of " + upload.key() + " to " + store.describe() + " takes longer than "
-                            + settings.waitLimitMs() + " ms: check the store and the network to it",
-                    e);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new StoreException("interrupted while waiting for uploads to " + store.describe(), e);
-        }
+        uploads.seal(keys.segment(nextEpoch, segmentNumber++, nonce));
+        makeRoom(storeBytes, uploads.sealedBytes() + compactor.expectedBytes());
     }
 
     @Override
     public EpochManifest commit(String vmDescription, byte[] state, long cutAtMillis) {
-        if (current != null) {
+        if (uploads.isBuilding()) {
             seal();
         }
-        List<SegmentRef> added = new ArrayList<>();
-        for (Upload upload : uploads) {
-            added.add(await(upload));
-        }
+        List<SegmentRef> added = uploads.awaitAll();
+        checkAge();
+        Optional<Compaction.Result> compacted = compactor.ready(isNearlyFull() ? settings.waitLimitMs() : 0);
         checkStillOwner();
-        List<SegmentRef> segments = new ArrayList<>();
-        live.live().forEach(segment -> segments.add(segment.ref));
+        List<SegmentRef> segments = live.refs(compacted);
         segments.addAll(added);
         EpochManifest manifest = putManifest(segments, vmDescription, state, cutAtMillis);
+        compacted.ifPresent(compactor::committed);
         runs.foldInto(live, added);
         committedEpoch = manifest.epoch();
         nextEpoch = manifest.epoch() + 1;
+        long epochBytes = uploads.sealedBytes();
         clearEpoch();
-        kept.add(new Kept(manifest.epoch(), manifest.segments()));
-        cleanUp();
+        cleanUp(epochBytes);
         return manifest;
+    }
+
+    private boolean isNearlyFull() {
+        return storeBytes + uploads.sealedBytes() > NEARLY_FULL * live.limitBytes();
+    }
+
+    private void checkAge() {
+        if (uploads.ageMs() > settings.segmentMaxAgeMs()) {
+            throw new StoreException("the epoch was " + TimeUnit.MILLISECONDS.toMinutes(uploads.ageMs())
+                    + " minutes in the making: \"store gc\" may take its first segments for leftovers; its pages are"
+                    + " sent again");
+        }
     }
 
     private void checkStillOwner() {
@@ -263,6 +196,7 @@ final class DefaultEpochWriter implements EpochWriter {
             Optional<ByteBuffer> standing = PutOnce.put(store, key, content);
             if (standing.isEmpty()) {
                 committedCrc32c = Records.crcOf(content);
+                kept.committed(Kept.of(manifest, content.limit()));
                 return manifest;
             }
             passBy(Records.manifest(key, standing.get(), vmKeys));
@@ -283,7 +217,7 @@ final class DefaultEpochWriter implements EpochWriter {
                 owner.vmId(),
                 standing.term());
         // Its segments must outlive it: until it is deleted a restore may choose it.
-        kept.add(new Kept(standing.epoch(), standing.segments()));
+        kept.add(Kept.of(standing, 0));
     }
 
     private FencedException fenced(String why) {
@@ -293,14 +227,9 @@ final class DefaultEpochWriter implements EpochWriter {
 
     @Override
     public void abandon() {
-        if (current != null) {
-            free.add(current);
-            current = null;
-        }
         if (!manifestTried) {
             // Otherwise the manifest may still appear, and then it must find its segments.
-            List<Upload> garbage = List.copyOf(uploads);
-            clean(() -> garbage.forEach(this::deleteAbandoned));
+            clean(uploads.deletion(store));
         }
         clearEpoch();
     }
@@ -312,26 +241,31 @@ final class DefaultEpochWriter implements EpochWriter {
         manifestTried = false;
     }
 
-    private void deleteAbandoned(Upload upload) {
-        try {
-            await(upload);
-        } catch (StoreException e) {
-            LOG.debug("abandoned {}", upload.key(), e);
-        }
-        store.delete(upload.key());
+    /** The newest manifest is durable: drops what the policy does not keep, then what there is no room for. */
+    private void cleanUp(long epochBytes) {
+        List<Segment> segments = live.live();
+        drop(kept.dropOld(settings.retention(), wallClockMs.getAsLong()));
+        storeBytes = kept.storeBytes(live.refs(Optional.empty()));
+        makeRoom(storeBytes, epochBytes + compactor.expectedBytes());
+        long maxCompactionBytes = Math.max(
+                settings.maxSegmentBytes(), Math.min(MAX_COMPACTION_BYTES, live.limitBytes() / 16 + epochBytes));
+        compactor.start(segments, committedEpoch, maxCompactionBytes, (double) storeBytes / live.limitBytes());
     }
 
-    /** The newest manifest is durable: drops those beyond the kept ones, then the segments only they needed. */
-    private void cleanUp() {
-        List<Kept> dropped = new ArrayList<>();
-        while (kept.size() > settings.keepEpochs()) {
-            dropped.add(kept.remove());
+    private void makeRoom(long bytes, long expectedBytes) {
+        long limitBytes = live.limitBytes();
+        if (settings.retention().goesEarly() && bytes + expectedBytes > limitBytes) {
+            List<SegmentRef> unlisted = live.refs(Optional.empty());
+            drop(kept.dropEarly(unlisted, expectedBytes, limitBytes));
+            storeBytes = kept.storeBytes(unlisted);
         }
-        if (dropped.isEmpty()) {
-            return;
+    }
+
+    private void drop(List<Kept> dropped) {
+        if (!dropped.isEmpty()) {
+            List<Kept> stillKept = kept.list();
+            clean(() -> cleaning.drop(dropped, stillKept));
         }
-        List<Kept> stillKept = List.copyOf(kept);
-        clean(() -> cleaning.drop(dropped, stillKept));
     }
 
     private void clean(Runnable work) {
@@ -349,6 +283,17 @@ final class DefaultEpochWriter implements EpochWriter {
         }
     }
 
+    /** Waits for clean-up and compaction; for tests, which have no other sign of their end. */
+    void awaitBackground() {
+        compactor.ready(settings.waitLimitMs());
+        StoreThreads.await(cleaner.submit(() -> null), settings.waitLimitMs(), "the clean-up");
+    }
+
+    /** Compactions that became part of an epoch. */
+    long compactions() {
+        return compactor.completed();
+    }
+
     @Override
     public void close() {
         if (closed) {
@@ -356,19 +301,16 @@ final class DefaultEpochWriter implements EpochWriter {
         }
         closed = true;
         abandon();
-        uploaders.shutdown();
+        compactor.close();
+        uploads.shutdown();
         cleaner.shutdown();
         try {
-            boolean idle = uploaders.awaitTermination(settings.waitLimitMs(), TimeUnit.MILLISECONDS)
-                    && cleaner.awaitTermination(settings.waitLimitMs(), TimeUnit.MILLISECONDS);
+            boolean idle = uploads.release() && cleaner.awaitTermination(settings.waitLimitMs(), TimeUnit.MILLISECONDS);
             if (!idle) {
-                LOG.warn("uploads to {} are still running: their buffers are left to them", store.describe());
-                return;
+                LOG.warn("uploads to {} or its clean-up are still running", store.describe());
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            return;
         }
-        builders.forEach(SegmentBuilder::release);
     }
 }

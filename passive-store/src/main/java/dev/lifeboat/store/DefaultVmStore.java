@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.store;
 
+import dev.lifeboat.store.KeptEpochs.Kept;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -100,12 +100,11 @@ public final class DefaultVmStore implements VmStore {
         });
         vmKeys.forWriting(!numbers.isEmpty());
         LivePages live = base.isPresent() ? fold.get() : new LivePages(shape);
-        List<EpochManifest> history = new ArrayList<>();
-        for (long number : numbers) {
-            readManifest(number).map(Stored::manifest).ifPresent(history::add);
-        }
-        Collections.reverse(history);
         long committed = base.map(stored -> stored.manifest().epoch()).orElse(0L);
+        KeptEpochs kept = new KeptEpochs(committed);
+        for (int i = numbers.size() - 1; i >= 0; i--) {
+            readManifest(numbers.get(i)).ifPresent(stored -> kept.add(Kept.of(stored.manifest(), stored.bytes())));
+        }
         int committedCrc = base.map(Stored::crc32c).orElse(0);
         return new DefaultEpochWriter(
                 store,
@@ -116,7 +115,7 @@ public final class DefaultVmStore implements VmStore {
                 settings,
                 shape,
                 live,
-                history,
+                kept,
                 committed,
                 committedCrc,
                 nextEpoch,
@@ -149,11 +148,12 @@ public final class DefaultVmStore implements VmStore {
         return new DefaultEpochReader(store, objects, settings, manifest, onlySpace, wallClockMs);
     }
 
-    /** @param crc32c of the manifest as an object */
-    private record Stored(EpochManifest manifest, int crc32c) {}
+    /** @param crc32c of the manifest as an object, which has so many bytes */
+    private record Stored(EpochManifest manifest, int crc32c, long bytes) {}
 
     private Optional<Stored> stored(long number) {
-        return store.get(keys.epoch(number)).map(content -> new Stored(parse(number, content), Records.crcOf(content)));
+        return store.get(keys.epoch(number))
+                .map(content -> new Stored(parse(number, content), Records.crcOf(content), content.remaining()));
     }
 
     /**

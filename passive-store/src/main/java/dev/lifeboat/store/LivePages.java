@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Which segment holds the newest full version of each page, and the delta against it: the fold of all segments of an
@@ -29,6 +30,8 @@ final class LivePages {
     private Segment[] segments = new Segment[64];
 
     private int numbers;
+    /** Blocks of disks that have been written. */
+    private long diskPages;
 
     /** A segment of the fold. */
     static final class Segment {
@@ -89,6 +92,9 @@ final class LivePages {
             if (isDelta) {
                 set(deltaOf[space], page, segment);
             } else {
+                if (space != VmShape.MEMORY && fullOf[space][page] == NONE) {
+                    diskPages++;
+                }
                 set(fullOf[space], page, segment);
                 if (deltaOf[space].length > 0) {
                     set(deltaOf[space], page, NONE);
@@ -108,6 +114,11 @@ final class LivePages {
                 segments[former].livePages--;
             }
         }
+    }
+
+    /** What the VM's objects may take: twice its memory and what was written to its disks. */
+    long limitBytes() {
+        return 2 * RunCodec.PAGE_BYTES * (fullOf[VmShape.MEMORY].length + diskPages);
     }
 
     void add(SegmentIndex index) {
@@ -140,6 +151,21 @@ final class LivePages {
         return live;
     }
 
+    /** The same as a manifest lists them, with copies in the place of what they were made from. */
+    List<SegmentRef> refs(Optional<Compaction.Result> compacted) {
+        List<SegmentRef> refs = new ArrayList<>();
+        boolean replaced = false;
+        for (Segment segment : live()) {
+            if (compacted.isEmpty() || !compacted.get().window().contains(segment)) {
+                refs.add(segment.ref);
+            } else if (!replaced) {
+                replaced = true;
+                compacted.get().copies().forEach(copy -> refs.add(copy.ref()));
+            }
+        }
+        return refs;
+    }
+
     /**
      * Whether a segment holds the newest version of a page. Any thread may ask about a pinned segment: a version that
      * has died stays dead, so an answer that comes late only keeps something that nobody needs.
@@ -152,7 +178,7 @@ final class LivePages {
     void swap(List<Segment> old, List<SegmentIndex> copies) {
         boolean[] replaced = new boolean[numbers + copies.size()];
         old.forEach(segment -> replaced[segment.number] = true);
-        int place = 1 + order.indexOf(old.get(old.size() - 1).number);
+        int place = order.indexOf(old.get(0).number);
         for (SegmentIndex index : copies) {
             Segment copy = make(index.ref());
             order.add(place++, copy.number);

@@ -2,15 +2,15 @@
 package dev.lifeboat.store;
 
 import java.util.UUID;
-import java.util.concurrent.Executors;
-import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Says in the store that an epoch is being read, as long as it is open; {@code store-lease-*} renews it. Who deletes
+ * Says in the store that an epoch is being read, as long as it is open; {@code store-lease} renews it. Who deletes
  * segments looks for leases after it has deleted the manifest ({@link ReaderLeases}), and a reader looks for the
  * manifest after it has put its lease: so one of them sees the other.
  */
@@ -19,12 +19,24 @@ final class ReaderLease implements AutoCloseable {
     /** Three renewals may fail before it ends. */
     private static final int RENEWALS = 4;
 
+    /** One for all leases of the process: a renewal is one small request. */
+    private static final ScheduledThreadPoolExecutor RENEWER = new ScheduledThreadPoolExecutor(1, task -> {
+        Thread thread = new Thread(task, "store-lease");
+        thread.setDaemon(true);
+        return thread;
+    });
+
+    static {
+        RENEWER.setRemoveOnCancelPolicy(true);
+    }
+
     private final ObjectStore store;
     private final String key;
     private final EpochManifest manifest;
     private final long lengthMs;
     private final LongSupplier wallClockMs;
-    private final ScheduledExecutorService renewer;
+    private final ScheduledFuture<?> renewals;
+    private boolean ended;
 
     /** As it stands in its object. */
     record Body(int version, String vmId, long epoch, long expiresAtMillis) {
@@ -45,16 +57,15 @@ final class ReaderLease implements AutoCloseable {
             throw new StoreException("epoch " + manifest.epoch() + " of VM " + manifest.vmId() + " in "
                     + store.describe() + " is gone: newer ones took its place; take the newest");
         }
-        renewer = Executors.newSingleThreadScheduledExecutor(task -> {
-            Thread thread = new Thread(task, "store-lease-" + manifest.vmId());
-            thread.setDaemon(true);
-            return thread;
-        });
         long everyMs = Math.max(1, lengthMs / RENEWALS);
-        renewer.scheduleWithFixedDelay(this::renew, everyMs, everyMs, TimeUnit.MILLISECONDS);
+        renewals = RENEWER.scheduleWithFixedDelay(this::renew, everyMs, everyMs, TimeUnit.MILLISECONDS);
     }
 
-    private void renew() {
+    /** Not while it ends: a renewal that comes after the end would bring it back. */
+    private synchronized void renew() {
+        if (ended) {
+            return;
+        }
         Body body = new Body(Body.VERSION, manifest.vmId(), manifest.epoch(), wallClockMs.getAsLong() + lengthMs);
         try {
             store.put(key, Records.bytes(body));
@@ -68,7 +79,8 @@ final class ReaderLease implements AutoCloseable {
         }
     }
 
-    private void end() {
+    private synchronized void end() {
+        ended = true;
         try {
             store.delete(key);
         } catch (StoreException e) {
@@ -78,13 +90,7 @@ final class ReaderLease implements AutoCloseable {
 
     @Override
     public void close() {
-        renewer.shutdownNow();
-        try {
-            // A renewal that comes after the end would bring it back.
-            renewer.awaitTermination(lengthMs, TimeUnit.MILLISECONDS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        renewals.cancel(false);
         end();
     }
 }

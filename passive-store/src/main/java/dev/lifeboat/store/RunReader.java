@@ -14,6 +14,7 @@ final class RunReader {
     static final int MAX_GAP_BYTES = 64 * 1024;
 
     static final int MAX_RANGE_BYTES = 4 << 20;
+    private static final int FIRST_RANGE_BYTES = 64 * 1024;
     /** Deltas stand in the order of their pages, so what comes after one is wanted next. */
     private static final int DELTA_WINDOW_BYTES = 256 * 1024;
 
@@ -22,7 +23,7 @@ final class RunReader {
     private final SegmentObjects objects;
     private final SegmentIndexes indexes;
     private final RunCodec codec = new RunCodec();
-    private final ByteBuffer payloads;
+    private ByteBuffer payloads = ByteBuffer.allocateDirect(FIRST_RANGE_BYTES);
     private final ByteBuffer pages = ByteBuffer.allocateDirect(RunCodec.MAX_RUN_BYTES);
     private final ByteBuffer deltaPages = ByteBuffer.allocateDirect(RunCodec.MAX_RUN_BYTES);
     private final List<Window> windows = new ArrayList<>();
@@ -46,11 +47,9 @@ final class RunReader {
         }
     }
 
-    /** @param largestRange bytes of the largest range that will be read at once */
-    RunReader(SegmentObjects objects, SegmentIndexes indexes, int largestRange) {
+    RunReader(SegmentObjects objects, SegmentIndexes indexes) {
         this.objects = objects;
         this.indexes = indexes;
-        payloads = ByteBuffer.allocateDirect(largestRange);
     }
 
     /**
@@ -60,6 +59,14 @@ final class RunReader {
      * @param from of the segment's bytes
      */
     record Range(int segment, SegmentIndex index, int[] runs, int[] wanted, int from, int to) {}
+
+    /** A cleared buffer that has room for the range: this one, or a larger one. */
+    static ByteBuffer roomFor(Range range, ByteBuffer buffer) {
+        int neededBytes = range.to() - range.from();
+        return neededBytes <= buffer.capacity()
+                ? buffer.clear()
+                : ByteBuffer.allocateDirect(Math.max(neededBytes, Math.min(2 * buffer.capacity(), MAX_RANGE_BYTES)));
+    }
 
     /** Bytes read since the last call. */
     long takeBytesRead() {
@@ -78,7 +85,7 @@ final class RunReader {
     /** Reads a range and delivers what is wanted of it. */
     void read(Range range, PageIndex pageIndex, boolean hasBase, PageSink sink) {
         SegmentIndex index = range.index();
-        payloads.clear();
+        payloads = roomFor(range, payloads);
         objects.read(index.ref(), range.from(), range.to() - range.from(), payloads);
         bytesRead += range.to() - range.from();
         for (int i = 0; i < range.runs().length; i++) {
@@ -88,15 +95,17 @@ final class RunReader {
             int run = range.runs()[i];
             int at = index.payloadOffset(run) - range.from();
             payloads.limit(at + index.payloadBytes(run)).position(at);
-            decode(index, run, payloads);
+            check(index, run, payloads);
+            pages.clear();
+            decode(codec, index, run, payloads, pages);
+            pages.clear();
             applyDeltas((int) index.firstPage(run), range.wanted()[i], pageIndex);
             deliver(index.firstPage(run), index.pageCount(run), range.wanted()[i], hasBase, sink);
         }
     }
 
-    private void decode(SegmentIndex index, int run, ByteBuffer payload) {
-        check(index, run, payload);
-        pages.clear();
+    /** Decodes a run that has been checked; what does not decode is named. */
+    static void decode(RunCodec codec, SegmentIndex index, int run, ByteBuffer payload, ByteBuffer pages) {
         try {
             codec.decode(index.encoding(run), payload, index.pageCount(run), pages);
         } catch (StoreException e) {
@@ -104,7 +113,7 @@ final class RunReader {
         }
     }
 
-    private static void check(SegmentIndex index, int run, ByteBuffer payload) {
+    static void check(SegmentIndex index, int run, ByteBuffer payload) {
         if (RunCodec.crc32c(payload) != index.crc32c(run)) {
             throw damaged(index, run, "it does not fit its checksum", null);
         }

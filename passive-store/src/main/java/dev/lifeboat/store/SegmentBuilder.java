@@ -10,16 +10,17 @@ import net.openhft.chronicle.bytes.Bytes;
  * upload thread and back. Chronicle writes native order, which is little-endian on every machine with a KVM we know.
  */
 final class SegmentBuilder {
-    private final int limitBytes;
     private final Bytes<ByteBuffer> body;
     private final Bytes<ByteBuffer> index;
     private int runs;
     private int indexCrc32c;
 
-    /** @param limitBytes what {@link #fits} keeps the segment below */
-    SegmentBuilder(int limitBytes) {
-        this.limitBytes = limitBytes;
-        body = Bytes.elasticByteBuffer(limitBytes, limitBytes);
+    /**
+     * @param firstBytes memory to begin with
+     * @param limitBytes longest segment
+     */
+    SegmentBuilder(int firstBytes, int limitBytes) {
+        body = Bytes.elasticByteBuffer(firstBytes, limitBytes);
         index = Bytes.elasticByteBuffer(64 * 1024, limitBytes);
         // The pool's queue orders the hand-over between threads.
         body.singleThreadedCheckDisabled(true);
@@ -38,14 +39,19 @@ final class SegmentBuilder {
         return runs == 0;
     }
 
-    boolean fits(int payloadBytes) {
-        return body.writePosition() + payloadBytes + (runs + 1L) * SegmentIndex.ENTRY_BYTES + SegmentIndex.TRAILER_BYTES
-                <= limitBytes;
+    boolean fits(int payloadBytes, int limitBytes) {
+        return lengthBytes() + payloadBytes + SegmentIndex.ENTRY_BYTES <= limitBytes;
+    }
+
+    /** Of the segment as it is now. */
+    int lengthBytes() {
+        return (int) body.writePosition() + runs * SegmentIndex.ENTRY_BYTES + SegmentIndex.TRAILER_BYTES;
     }
 
     void append(int space, long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c) {
         int at = (int) body.writePosition();
         int payloadBytes = payload.remaining();
+        body.ensureCapacity(at + payloadBytes);
         body.underlyingObject().put(at, payload, payload.position(), payloadBytes);
         body.writePosition(at + payloadBytes);
         index.writeLong(firstPage)
@@ -66,6 +72,7 @@ final class SegmentBuilder {
         ByteBuffer entries =
                 index.underlyingObject().duplicate().limit(indexBytes).position(0);
         indexCrc32c = RunCodec.crc32c(entries);
+        body.ensureCapacity(indexAt + indexBytes + SegmentIndex.TRAILER_BYTES);
         body.underlyingObject().put(indexAt, entries, 0, indexBytes);
         int trailerAt = indexAt + indexBytes;
         body.writePosition(trailerAt);

@@ -18,6 +18,8 @@ final class SegmentIndexes {
     private static final long KEPT_BYTES = 64L << 20;
     /** Small requests: more of them than of ranges at once. */
     private static final int AHEAD = 16;
+    /** Not worth threads. */
+    private static final int FEW = 2;
 
     private final SegmentObjects objects;
     private final EpochManifest manifest;
@@ -42,6 +44,12 @@ final class SegmentIndexes {
      * @throws DamagedObjectException naming the first damaged segment: the epoch is not whole
      */
     void visitAll(StoreSettings settings, Visitor visitor) {
+        if (manifest.segments().size() <= FEW || settings.readThreads() == 1) {
+            for (int segment = 0; segment < manifest.segments().size(); segment++) {
+                visitor.visit(segment, get(segment));
+            }
+            return;
+        }
         ExecutorService threads = StoreThreads.pool("store-index-" + manifest.vmId(), AHEAD);
         String task = "reading the indexes of epoch " + manifest.epoch() + " of VM " + manifest.vmId() + " from "
                 + objects.describe();

@@ -25,7 +25,8 @@ import org.junit.jupiter.api.Test;
 /** What a VM's store must do on every back end; one subclass per back end. */
 abstract class VmStoreSuite {
     /** Small, so that small epochs have several segments. */
-    static final StoreSettings SMALL = new StoreSettings(256 * 1024, 2, 3, 4, 60_000, 30_000);
+    static final StoreSettings SMALL =
+            new StoreSettings(256 * 1024, 256 * 1024, 2, 3, RetentionPolicy.DEFAULT, true, 60_000, 60_000, 30_000);
 
     static final String VM = "vm-1";
     static final int PAGES = 256;
@@ -187,7 +188,8 @@ abstract class VmStoreSuite {
             }
             reader.recordWorkingSet();
         }
-        StoreSettings inOrder = new StoreSettings(256 * 1024, 1, 1, 4, 60_000, 30_000);
+        StoreSettings inOrder =
+                new StoreSettings(256 * 1024, 256 * 1024, 1, 1, RetentionPolicy.DEFAULT, true, 60_000, 60_000, 30_000);
         List<Long> order = new ArrayList<>();
         store(VM, inOrder).restore(newest, (first, count, content) -> {
             for (int i = 0; i < count; i++) {
@@ -306,7 +308,8 @@ abstract class VmStoreSuite {
         }
         // The newest epoch, the one before it, and nothing older: death is noticed one epoch later.
         assertThat(last.segments().size()).isLessThanOrEqualTo(2 * 8);
-        assertThat(objects.list("vm/" + VM + "/epoch/", 100)).hasSize(SMALL.keepEpochs());
+        assertThat(objects.list("vm/" + VM + "/epoch/", 100))
+                .hasSize(SMALL.retention().keepLast());
         assertThat(objects.list("vm/" + VM + "/seg/", 1000)).hasSizeLessThanOrEqualTo(5 * 8);
         assertThat(ModelVm.restore(vm, vm.newestWhole().orElseThrow())).isEqualTo(model.memory);
     }
