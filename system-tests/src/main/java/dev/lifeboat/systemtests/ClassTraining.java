@@ -178,7 +178,8 @@ public final class ClassTraining {
         String contents = objects.entrySet().stream()
                 .filter(entry -> entry.getKey().startsWith("/bucket/" + prefix))
                 .map(entry -> "<Contents><Key>" + entry.getKey().substring("/bucket/".length()) + "</Key><Size>"
-                        + entry.getValue().length + "</Size></Contents>")
+                        + entry.getValue().length
+                        + "</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>")
                 .collect(Collectors.joining());
         return "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult>" + contents
                 + "<IsTruncated>false</IsTruncated></ListBucketResult>";
