@@ -24,6 +24,8 @@ import org.slf4j.LoggerFactory;
 public final class Streamer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Streamer.class);
     private static final long CLOSE_LIMIT_MS = 5_000;
+    /** Copies of hot pages take at most this part of the guest's memory. */
+    private static final int HOT_SHARE = 16;
 
     /** Where the streamer's thread is. */
     private enum Phase {
@@ -112,7 +114,8 @@ public final class Streamer implements AutoCloseable {
         tracker.start(baseline);
         lagPages = tracker.dirtyPages();
         arena = new Arena(config.arenaBytes());
-        pipeline = new PagePipeline("page", config.encoders(), config.ringSize());
+        long hotPagesBytes = Math.min(config.hotPagesBytes(), vm.memory().lengthBytes() / HOT_SHARE);
+        pipeline = PagePipeline.toStore("page", config.encoders(), config.ringSize(), hotPagesBytes);
         thread.setDaemon(true);
     }
 
@@ -254,6 +257,7 @@ public final class Streamer implements AutoCloseable {
         pipeline.drain();
         long bytes = writer.bytesInEpoch();
         EpochManifest manifest = writer.commit(vmDescription, cut.state, cut.atMillis);
+        pipeline.epochCommitted();
         synchronized (lock) {
             newestEpoch = manifest.epoch();
             newestCutAtMillis = cut.atMillis;
@@ -285,6 +289,7 @@ public final class Streamer implements AutoCloseable {
         if (writer == null) {
             writer = store.writer(current, shape());
             writerOwner = current;
+            pipeline.forgetEpochs();
         }
     }
 

@@ -126,10 +126,18 @@ public final class FakeVm implements LiveVm, AutoCloseable {
         }
     }
 
-    /** Every fifth version is a zero page, every third page compresses, the rest does not. */
+    /**
+     * Every fifth version is a zero page, every third page compresses, the rest does not; and of every fourth page a
+     * version changes a few words only.
+     */
     private static long word(int page, int version, int index) {
-        if (version % 5 == 0) {
+        boolean sparse = page % 4 == 1;
+        if (version % (sparse ? 50 : 5) == 0) {
             return 0;
+        }
+        if (sparse) {
+            int writer = index % 32 == version % 32 ? version : 0;
+            return ((long) page << 32 | writer << 9 | index) * 0x9e3779b97f4a7c15L;
         }
         long key = (long) page << 32 | version;
         return page % 3 == 0 ? key : (key + index) * 0x9e3779b97f4a7c15L * (index + 1);

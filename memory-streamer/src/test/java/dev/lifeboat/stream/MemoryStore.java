@@ -12,6 +12,7 @@ import dev.lifeboat.store.RunCodec;
 import dev.lifeboat.store.StoreException;
 import dev.lifeboat.store.VmShape;
 import dev.lifeboat.store.VmStore;
+import dev.lifeboat.store.XorDelta;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -188,8 +189,9 @@ public final class MemoryStore implements VmStore {
         synchronized (this) {
             manifests.headMap(manifest.epoch(), true).keySet().forEach(epoch -> all.addAll(runs.get(epoch)));
         }
-        // Newest first; a page is delivered once.
+        // Newest first; a page is delivered once, when its newest full version is met.
         PageBitmap done = new PageBitmap(manifest.shape().pages(space));
+        Map<Long, Run> deltas = new HashMap<>();
         RunCodec codec = new RunCodec();
         ByteBuffer pages = ByteBuffer.allocateDirect(RunCodec.MAX_RUN_BYTES);
         ByteBuffer payload = ByteBuffer.allocateDirect(RunCodec.MAX_RUN_BYTES);
@@ -202,15 +204,25 @@ public final class MemoryStore implements VmStore {
             if (run.space != space) {
                 continue;
             }
+            if (run.encoding == RunCodec.DELTA) {
+                for (long page = run.firstPage; page < run.firstPage + run.count; page++) {
+                    deltas.putIfAbsent(page, run);
+                }
+                continue;
+            }
             payload.clear().put(run.payload).flip();
             codec.decode(run.encoding, payload, run.count, pages.clear());
             for (int n = 0; n < run.count; n++) {
-                if (done.testAndSet(run.firstPage + n) && (zeroesToo || run.encoding != RunCodec.ZERO)) {
-                    ByteBuffer page = pages.slice(n * 4096, 4096);
-                    sink.accept(run.firstPage + n, 1, page);
+                long page = run.firstPage + n;
+                Run delta = deltas.remove(page);
+                if (done.testAndSet(page) && (zeroesToo || run.encoding != RunCodec.ZERO || delta != null)) {
+                    sink.accept(page, 1, changed(pages.slice(n * 4096, 4096), page, delta));
                     delivered++;
                 }
             }
+        }
+        if (!deltas.isEmpty()) {
+            throw new StoreException("deltas of pages " + deltas.keySet() + " are against nothing");
         }
         return new RestoreStats(delivered, 0, 0);
     }
@@ -224,6 +236,27 @@ public final class MemoryStore implements VmStore {
                     i + 1,
                     (first, count, content) -> disk.fill(first, count, NativeMemory.addressOf(content)));
         }
+    }
+
+    private static ByteBuffer changed(ByteBuffer page, long number, Run delta) {
+        if (delta == null) {
+            return page;
+        }
+        int n = (int) (number - delta.firstPage);
+        ByteBuffer pages = ByteBuffer.allocateDirect(RunCodec.MAX_RUN_BYTES);
+        pages.put(n * 4096, page, 0, 4096);
+        ByteBuffer payload = ByteBuffer.allocateDirect(delta.payload.length);
+        XorDelta.apply(payload.put(delta.payload).flip(), delta.count, 1 << n, pages);
+        return pages.slice(n * 4096, 4096);
+    }
+
+    /** Pages of all epochs that were sent as deltas. */
+    public synchronized long deltaPages() {
+        return runs.values().stream()
+                .flatMap(List::stream)
+                .filter(run -> run.encoding == RunCodec.DELTA)
+                .mapToLong(Run::count)
+                .sum();
     }
 
     /** Fills fresh memory from an epoch. */

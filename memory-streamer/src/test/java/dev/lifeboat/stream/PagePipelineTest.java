@@ -10,7 +10,11 @@ import dev.lifeboat.store.RunCodec;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -68,16 +72,89 @@ class PagePipelineTest {
     }
 
     @Test
+    void aStoreThatDoesNotKeepUpGetsZstdAndAPeerNever() throws Exception {
+        for (boolean toStore : new boolean[] {true, false}) {
+            CountDownLatch full = new CountDownLatch(1);
+            Set<Byte> encodings = ConcurrentHashMap.newKeySet();
+            try (GuestMemory memory = filled();
+                    PagePipeline pipeline =
+                            toStore ? PagePipeline.toStore("slow", 1, 16, 0) : new PagePipeline("slow", 1, 16)) {
+                pipeline.begin((space, first, count, encoding, payload, crc) -> {
+                    awaitAtMost20Seconds(full);
+                    encodings.add(encoding);
+                });
+                Thread opener = new Thread(() -> {
+                    // The sink holds the first run: the ring fills up behind it.
+                    while (pipeline.freeRuns() > 0) {
+                        Thread.onSpinWait();
+                    }
+                    full.countDown();
+                });
+                opener.start();
+                pass(pipeline, memory);
+                opener.join();
+                assertThat(encodings.contains(RunCodec.ZSTD)).isEqualTo(toStore);
+                assertThat(encodings).contains(RunCodec.LZ4);
+            }
+        }
+    }
+
+    private static void awaitAtMost20Seconds(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(20, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Test
+    void aRunOfHotAndOtherPagesReachesTheSinkInParts() {
+        List<String> parts = new ArrayList<>();
+        try (GuestMemory memory = filled();
+                PagePipeline pipeline = PagePipeline.toStore("parts", 1, 16, 1 << 20)) {
+            for (long page : new long[] {35, 36, 40}) {
+                NativeMemory.putLong(memory.pageAddress(page), page);
+            }
+            for (int time = 0; time < 3; time++) {
+                parts.clear();
+                pipeline.begin((space, first, count, encoding, payload, crc) -> {
+                    assertThat(crc).isEqualTo(RunCodec.crc32c(payload));
+                    parts.add(first + "+" + count + " " + encoding);
+                });
+                if (time < 2) {
+                    pipeline.publish(0, 35, 2, memory.pageAddress(35));
+                    pipeline.publish(0, 40, 1, memory.pageAddress(40));
+                } else {
+                    NativeMemory.putLong(memory.pageAddress(35) + 80, 1);
+                    pipeline.publish(0, 32, 16, memory.pageAddress(32));
+                }
+                pipeline.drain();
+                pipeline.epochCommitted();
+            }
+        }
+        assertThat(parts).hasSize(5);
+        assertThat(parts.get(0)).startsWith("32+3 ");
+        assertThat(parts.get(1)).isEqualTo("35+2 " + RunCodec.DELTA);
+        assertThat(parts.get(2)).startsWith("37+3 ");
+        assertThat(parts.get(3)).isEqualTo("40+1 " + RunCodec.DELTA);
+        assertThat(parts.get(4)).startsWith("41+7 ");
+    }
+
+    @Test
     void noThreadOfThePipelineAllocatesPerRun() {
         ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         try (GuestMemory memory = filled();
-                PagePipeline pipeline = new PagePipeline("alloc", 1, 16)) {
+                PagePipeline pipeline = PagePipeline.toStore("alloc", 1, 16, 4 << 20)) {
             AtomicLong bytes = new AtomicLong();
-            pipeline.begin(
-                    (space, first, count, encoding, payload, crc) -> bytes.lazySet(bytes.get() + payload.remaining()));
+            AtomicLong deltas = new AtomicLong();
+            pipeline.begin((space, first, count, encoding, payload, crc) -> {
+                bytes.lazySet(bytes.get() + payload.remaining());
+                deltas.lazySet(deltas.get() + (encoding == RunCodec.DELTA ? 1 : 0));
+            });
             for (int i = 0; i < 20; i++) {
                 pass(pipeline, memory);
             }
+            assertThat(deltas.get()).as("runs with a delta").isPositive();
             // The best of several measurements: the JVM itself now and then allocates on a thread's account.
             long[] ids = threadIds();
             assertThat(ids).hasSize(3);

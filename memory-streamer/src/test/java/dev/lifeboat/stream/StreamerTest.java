@@ -49,13 +49,14 @@ class StreamerTest {
                 assertRestoresWhole(store.epoch(epoch).orElseThrow());
             }
             assertThat(streamer.stats().epochs()).isGreaterThanOrEqualTo(10);
+            assertThat(store.deltaPages()).isPositive();
             assertThat(streamer.stats().pauseMsMax()).isPositive();
         }
     }
 
     @Test
     void aFullArenaIsStreamedWhileTheGuestWaitsAndIsReported() {
-        StreamerConfig tiny = new StreamerConfig(20, 0, 0, 16 * 4096, 2, 8, 10, 100);
+        StreamerConfig tiny = new StreamerConfig(20, 0, 0, 16 * 4096, 2, 8, 10, 100, 1 << 20);
         try (GuestMemory memory = new GuestMemory(16 << 20);
                 FakeVm vm = new FakeVm(memory, 2_000, 2, 0);
                 Streamer streamer = streamer(tiny, vm, NOBODY)) {
@@ -109,7 +110,7 @@ class StreamerTest {
 
     @Test
     void aStoreThatFailsNeverStopsTheGuestAndItsPagesAreSentAgain() throws Exception {
-        StreamerConfig config = new StreamerConfig(20, 4, 16, 1 << 20, 1, 16, 5, 20);
+        StreamerConfig config = new StreamerConfig(20, 4, 16, 1 << 20, 1, 16, 5, 20, 1 << 20);
         CompletableFuture<RuntimeException> told = new CompletableFuture<>();
         StreamerListener listener = new StreamerListener() {
             @Override

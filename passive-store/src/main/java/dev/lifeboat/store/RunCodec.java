@@ -201,7 +201,7 @@ public final class RunCodec {
     }
 
     /** Whether all the remaining bytes, whole pages, are zero; position and limit are left as they were. */
-    static boolean isZero(ByteBuffer pages) {
+    public static boolean isZero(ByteBuffer pages) {
         int start = pages.position();
         int end = pages.limit();
         // Most pages that are not zero show it at once; and mismatch is at its best on long stretches.

@@ -24,6 +24,8 @@ public final class XorDelta {
 
     /** Per line that differs, in order: which words do. */
     private final byte[] wordsOfLine = new byte[PAGE_BYTES / LINE_BYTES];
+    /** Of the delta, or of the part of it that is already too long. */
+    private int lengthBytes;
 
     /**
      * Writes the difference of one page.
@@ -37,15 +39,10 @@ public final class XorDelta {
         int pageAt = page.position();
         int baseAt = base.position();
         long lines = findLines(page, pageAt, base, baseAt);
-        int lineCount = Long.bitCount(lines);
-        int wordCount = 0;
-        for (int i = 0; i < lineCount; i++) {
-            wordCount += Integer.bitCount(wordsOfLine[i] & 0xff);
-        }
-        int lengthBytes = BITMAP_BYTES + lineCount + Long.BYTES * wordCount;
         if (lengthBytes > MAX_PAGE_BYTES) {
             return false;
         }
+        int lineCount = Long.bitCount(lines);
         int at = into.position();
         WORDS.set(into, at, lines);
         into.put(at + BITMAP_BYTES, wordsOfLine, 0, lineCount);
@@ -62,20 +59,25 @@ public final class XorDelta {
         return true;
     }
 
-    /** Fills {@link #wordsOfLine}; equal stretches are passed by {@code mismatch}, which compares whole vectors. */
+    /**
+     * Fills {@link #wordsOfLine} and {@link #lengthBytes}, and gives up when that is too long. Equal stretches are passed
+     * by {@code mismatch}, which compares whole vectors.
+     */
     private long findLines(ByteBuffer page, int pageAt, ByteBuffer base, int baseAt) {
         int pageLimit = page.limit();
         int baseLimit = base.limit();
         page.limit(pageAt + PAGE_BYTES);
         base.limit(baseAt + PAGE_BYTES);
+        lengthBytes = BITMAP_BYTES;
         long lines = 0;
         int lineCount = 0;
         int at = 0;
-        while (at < PAGE_BYTES) {
+        while (at < PAGE_BYTES && lengthBytes <= MAX_PAGE_BYTES) {
             int words = wordsThatDiffer(page, pageAt + at, base, baseAt + at);
             if (words != 0) {
                 lines |= 1L << at / LINE_BYTES;
                 wordsOfLine[lineCount++] = (byte) words;
+                lengthBytes += 1 + Long.BYTES * Integer.bitCount(words);
                 at += LINE_BYTES;
                 continue;
             }

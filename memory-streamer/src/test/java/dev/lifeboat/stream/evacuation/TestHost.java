@@ -93,7 +93,7 @@ final class TestHost implements AutoCloseable {
     }
 
     private void stream(OwnerRecord owner, Baseline baseline) {
-        StreamerConfig fast = new StreamerConfig(30, 4, 64, 1 << 20, 1, 16, 10, 50);
+        StreamerConfig fast = new StreamerConfig(30, 4, 64, 1 << 20, 1, 16, 10, 50, 1 << 20);
         streamer = new Streamer(fast, vm, store, owner, baseline, "{}", message -> {});
         streamer.start();
         source = new EvacuationSource(config, security, vm, streamer, name, "cpu", heldFrames, this::sourceState);
