@@ -34,12 +34,16 @@ import org.openjdk.jmh.annotations.Warmup;
 public class PagePipelineBenchmark {
     private static final int RUNS = 1024;
     private static final int RUN_BYTES = 16 * GuestMemory.PAGE_BYTES;
+    /** Four times the guest, so that hardly a page finds its set full. */
+    private static final long HOT_BYTES = 4L * RUNS * RUN_BYTES;
 
     /** What the pages hold. */
     public enum Content {
         ZERO,
         TEXT,
-        RANDOM
+        RANDOM,
+        /** Random pages of which a copy is kept and 8 words have changed. */
+        SPARSE
     }
 
     @Param
@@ -48,24 +52,42 @@ public class PagePipelineBenchmark {
     private GuestMemory memory;
     private PagePipeline pipeline;
     private long copy;
+    private long farAway;
     private long sunkBytes;
 
     @Setup
     public void fill() {
         memory = new GuestMemory((long) RUNS * RUN_BYTES);
         copy = NativeMemory.allocate(RUN_BYTES);
+        farAway = NativeMemory.allocate((long) RUNS * RUN_BYTES);
         SplittableRandom random = new SplittableRandom(1);
         for (long page = 0; page < memory.pages(); page++) {
             for (int i = 0; i < GuestMemory.PAGE_BYTES; i += 8) {
                 long value = switch (content) {
                     case ZERO -> 0;
                     case TEXT -> 0x6574706f6f6c0000L + random.nextInt(64);
-                    case RANDOM -> random.nextLong();
+                    case RANDOM, SPARSE -> random.nextLong();
                 };
                 NativeMemory.putLong(memory.pageAddress(page) + i, value);
             }
         }
-        pipeline = new PagePipeline("benchmark", 1, 64);
+        pipeline = PagePipeline.toStore("benchmark", 1, 64, content == Content.SPARSE ? HOT_BYTES : 0);
+        beginEpoch();
+        if (content == Content.SPARSE) {
+            // Pages are kept from the second time on.
+            pipeline();
+            pipeline();
+            pipeline.epochCommitted();
+            beginEpoch();
+            for (long page = 0; page < memory.pages(); page++) {
+                for (int write = 0; write < 8; write++) {
+                    NativeMemory.putLong(memory.pageAddress(page) + 8 * random.nextInt(512), random.nextLong());
+                }
+            }
+        }
+    }
+
+    private void beginEpoch() {
         pipeline.begin((space, first, count, encoding, payload, crc) -> sunkBytes += payload.remaining());
     }
 
@@ -73,6 +95,7 @@ public class PagePipelineBenchmark {
     public void free() {
         pipeline.close();
         NativeMemory.free(copy);
+        NativeMemory.free(farAway);
         memory.close();
     }
 
@@ -93,6 +116,16 @@ public class PagePipelineBenchmark {
             NativeMemory.copy(memory.pageAddress(run * 16L), copy, RUN_BYTES);
         }
         return NativeMemory.getLong(copy);
+    }
+
+    /** The yardstick that takes as much memory traffic as a store's segments. */
+    @Benchmark
+    @OperationsPerInvocation(RUNS)
+    public long memcpyToMemory() {
+        for (int run = 0; run < RUNS; run++) {
+            NativeMemory.copy(memory.pageAddress(run * 16L), farAway + (long) run * RUN_BYTES, RUN_BYTES);
+        }
+        return NativeMemory.getLong(farAway);
     }
 
     @Benchmark
