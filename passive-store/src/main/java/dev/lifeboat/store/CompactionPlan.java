@@ -24,7 +24,8 @@ final class CompactionPlan {
      * @return empty when nothing is worth it
      */
     static List<Segment> choose(List<Segment> live, long maxLiveBytes, long outputBytes, double fullness) {
-        double best = worthwhile(fullness);
+        double worthwhile = worthwhile(fullness);
+        double best = 0;
         int bestFrom = 0;
         int bestTo = 0;
         for (int from = 0; from < live.size(); from++) {
@@ -41,8 +42,9 @@ final class CompactionPlan {
                 long outputs = liveBytes / outputBytes + 1;
                 double gain = deadBytes + (segments - outputs) * (double) SEGMENT_COST_BYTES;
                 double cost = liveBytes + segments * SEGMENT_COST_BYTES / 2.0;
-                if (gain / cost > best) {
-                    best = gain / cost;
+                // Not the best ratio: that would take single segments, and copy too little to keep up.
+                if (gain - worthwhile * cost > best) {
+                    best = gain - worthwhile * cost;
                     bestFrom = from;
                     bestTo = to + 1;
                 }
@@ -51,11 +53,14 @@ final class CompactionPlan {
         return List.copyOf(live.subList(bestFrom, bestTo));
     }
 
-    /** What has to be gained per byte that is copied. */
+    /**
+     * What has to be gained per byte that is copied. A guest whose pages do not compress fills half of the limit with
+     * what is alive; what is copied stands there twice until the epochs before are gone.
+     */
     private static double worthwhile(double fullness) {
         if (fullness < 0.5) {
             return 1;
         }
-        return fullness < 0.65 ? 0.5 : fullness < 0.8 ? 0.25 : 0.1;
+        return fullness < 0.6 ? 0.4 : fullness < 0.7 ? 0.2 : 0.05;
     }
 }

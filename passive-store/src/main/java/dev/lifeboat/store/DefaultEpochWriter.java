@@ -25,9 +25,11 @@ import org.slf4j.LoggerFactory;
 final class DefaultEpochWriter implements EpochWriter {
     private static final Logger LOG = LoggerFactory.getLogger(DefaultEpochWriter.class);
     /** From here on a commit waits for the compaction that runs: the next epoch needs its room. */
-    private static final double NEARLY_FULL = 0.85;
+    private static final double NEARLY_FULL = 0.8;
     /** Copied at once: half a minute at what a volume does beside the epochs. */
     private static final long MAX_COMPACTION_BYTES = 256L << 20;
+    /** Copied per byte of a usual epoch at least: where half is dead, this frees twice what came. */
+    private static final int KEEP_UP = 2;
 
     private final ObjectStore store;
     private final VmKeys vmKeys;
@@ -55,6 +57,8 @@ final class DefaultEpochWriter implements EpochWriter {
     private long bytesInEpoch;
     /** Of all objects, after the last commit. */
     private long storeBytes;
+    /** Segment bytes of the last epochs, weighted. */
+    private long usualEpochBytes;
 
     private boolean manifestTried;
     private boolean closed;
@@ -126,7 +130,7 @@ final class DefaultEpochWriter implements EpochWriter {
     private void seal() {
         runs.endSegment();
         uploads.seal(keys.segment(nextEpoch, segmentNumber++, nonce));
-        makeRoom(storeBytes, uploads.sealedBytes() + compactor.expectedBytes());
+        makeRoom(uploads.sealedBytes() + compactor.expectedBytes());
     }
 
     @Override
@@ -246,18 +250,31 @@ final class DefaultEpochWriter implements EpochWriter {
         List<Segment> segments = live.live();
         drop(kept.dropOld(settings.retention(), wallClockMs.getAsLong()));
         storeBytes = kept.storeBytes(live.refs(Optional.empty()));
-        makeRoom(storeBytes, epochBytes + compactor.expectedBytes());
-        long maxCompactionBytes = Math.max(
-                settings.maxSegmentBytes(), Math.min(MAX_COMPACTION_BYTES, live.limitBytes() / 16 + epochBytes));
-        compactor.start(segments, committedEpoch, maxCompactionBytes, (double) storeBytes / live.limitBytes());
+        makeRoom(epochBytes + compactor.expectedBytes());
+        usualEpochBytes += (epochBytes - usualEpochBytes) / 8;
+        // Copies stand beside what they were made from until the epochs before are gone: they need room, too.
+        long limitBytes = live.limitBytes();
+        long roomBytes = (long) (NEARLY_FULL * limitBytes) - storeBytes - epochBytes;
+        long maxCopiedBytes = Math.min(MAX_COMPACTION_BYTES, limitBytes / 16 + usualEpochBytes);
+        compactor.start(
+                segments,
+                committedEpoch,
+                Math.max(KEEP_UP * usualEpochBytes, Math.min(maxCopiedBytes, roomBytes)),
+                (double) storeBytes / limitBytes);
     }
 
-    private void makeRoom(long bytes, long expectedBytes) {
+    /** Drops epochs early when what is expected would not fit, and waits for it when the store is nearly full. */
+    private void makeRoom(long expectedBytes) {
         long limitBytes = live.limitBytes();
-        if (settings.retention().goesEarly() && bytes + expectedBytes > limitBytes) {
-            List<SegmentRef> unlisted = live.refs(Optional.empty());
-            drop(kept.dropEarly(unlisted, expectedBytes, limitBytes));
+        if (!settings.retention().goesEarly() || storeBytes + expectedBytes < NEARLY_FULL * limitBytes) {
+            return;
+        }
+        List<SegmentRef> unlisted = live.refs(Optional.empty());
+        List<Kept> dropped = kept.dropEarly(unlisted, expectedBytes, (long) (NEARLY_FULL * limitBytes));
+        if (!dropped.isEmpty()) {
+            drop(dropped);
             storeBytes = kept.storeBytes(unlisted);
+            StoreThreads.await(cleaner.submit(() -> null), settings.waitLimitMs(), "the clean-up");
         }
     }
 

@@ -12,9 +12,6 @@ import java.util.Set;
 
 /** Committed epochs whose manifests are in the store, oldest first, and what they take there. Used by one thread. */
 final class KeptEpochs {
-    /** While there is room for it: an epoch that gets damaged has a whole one behind it. */
-    private static final int SPARE = 2;
-
     private final Deque<Kept> kept = new ArrayDeque<>();
     private long newestWhole;
 
@@ -73,16 +70,13 @@ final class KeptEpochs {
     }
 
     /**
-     * Takes out epochs until the store is small enough: never the newest, and the one before it only when even what is
-     * there now is too much.
+     * Takes out epochs until the store is small enough, but never the newest whole one.
      *
      * @param expectedBytes that will come before the next time
      */
     List<Kept> dropEarly(Collection<SegmentRef> unlisted, long expectedBytes, long limitBytes) {
         List<Kept> dropped = new ArrayList<>();
-        while (canGo()
-                && (kept.size() > SPARE && storeBytes(unlisted) + expectedBytes > limitBytes
-                        || storeBytes(unlisted) + expectedBytes / 2 > limitBytes)) {
+        while (canGo() && storeBytes(unlisted) + expectedBytes > limitBytes) {
             dropped.add(kept.remove());
         }
         return dropped;

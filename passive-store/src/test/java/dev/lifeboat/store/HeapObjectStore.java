@@ -15,6 +15,7 @@ final class HeapObjectStore implements ObjectStore {
     final ConcurrentNavigableMap<String, byte[]> objects = new ConcurrentSkipListMap<>();
     private final AtomicLong bytes = new AtomicLong();
     private final AtomicLong peakBytes = new AtomicLong();
+    private final AtomicLong writtenBytes = new AtomicLong();
 
     @Override
     public void put(String key, ByteBuffer content) {
@@ -37,8 +38,14 @@ final class HeapObjectStore implements ObjectStore {
     }
 
     private void count(byte[] former, long addedBytes) {
+        writtenBytes.addAndGet(addedBytes);
         long now = bytes.addAndGet(addedBytes - (former == null ? 0 : former.length));
         peakBytes.accumulateAndGet(now, Math::max);
+    }
+
+    /** Bytes ever written. */
+    long writtenBytes() {
+        return writtenBytes.get();
     }
 
     /** Most bytes at any time since the last call. */
