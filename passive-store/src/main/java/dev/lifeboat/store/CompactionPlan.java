@@ -13,6 +13,10 @@ final class CompactionPlan {
     private static final long SEGMENT_COST_BYTES = 128 * 1024;
 
     private static final int MAX_SEGMENTS = 256;
+    /** Below this share of the limit there is no hurry: it may wait until that much is gained. */
+    private static final double ROOMY = 0.5;
+
+    private static final long MIN_GAIN_BYTES = 256 * 1024;
 
     private CompactionPlan() {}
 
@@ -25,7 +29,7 @@ final class CompactionPlan {
      */
     static List<Segment> choose(List<Segment> live, long maxLiveBytes, long outputBytes, double fullness) {
         double worthwhile = worthwhile(fullness);
-        double best = 0;
+        double best = fullness < ROOMY ? MIN_GAIN_BYTES : 0;
         int bestFrom = 0;
         int bestTo = 0;
         for (int from = 0; from < live.size(); from++) {
@@ -58,7 +62,7 @@ final class CompactionPlan {
      * what is alive; what is copied stands there twice until the epochs before are gone.
      */
     private static double worthwhile(double fullness) {
-        if (fullness < 0.5) {
+        if (fullness < ROOMY) {
             return 1;
         }
         return fullness < 0.6 ? 0.4 : fullness < 0.7 ? 0.2 : 0.05;
