@@ -208,12 +208,13 @@ public final class BaseImages {
     }
 
     private static boolean isZero(ByteBuffer chunk) {
-        for (int i = 0; i < chunk.limit(); i++) {
-            if (chunk.get(i) != 0) {
-                return false;
-            }
-        }
-        return true;
+        // The first byte is zero, and every byte equals the one before it.
+        return chunk.limit() == 0
+                || chunk.get(0) == 0
+                        && chunk.duplicate()
+                                        .position(1)
+                                        .mismatch(chunk.duplicate().limit(chunk.limit() - 1))
+                                < 0;
     }
 
     private static int crc(ByteBuffer bytes) {

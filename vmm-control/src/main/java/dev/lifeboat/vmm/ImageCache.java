@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileTime;
 import java.util.Optional;
 import java.util.UUID;
 import org.slf4j.Logger;
@@ -32,10 +33,11 @@ final class ImageCache {
      */
     DiskImage.Base adopt(Path image, Optional<BaseImages> store) {
         long startedNs = System.nanoTime();
+        FileTime readAt = modifiedAt(image);
         String id = BaseImages.idOf(image);
         Path cached = cached(id);
         if (!Files.exists(cached)) {
-            complete(id, part -> copy(id, image, part));
+            complete(id, part -> copy(image, readAt, part));
         }
         boolean sent = store.isPresent() && store.get().publish(id, cached);
         LOG.info(
@@ -79,10 +81,19 @@ final class ImageCache {
         }
     }
 
-    private static void copy(String id, Path image, Path part) throws IOException {
+    /** When this copies something else than {@link #adopt} has read, the file's time tells. */
+    private static void copy(Path image, FileTime readAt, Path part) throws IOException {
         Files.copy(image, part);
-        if (!BaseImages.idOf(part).equals(id)) {
+        if (!Files.getLastModifiedTime(image).equals(readAt)) {
             throw new VmmException("the base image " + image + " changed while it was copied: start the VM again");
+        }
+    }
+
+    private static FileTime modifiedAt(Path image) {
+        try {
+            return Files.getLastModifiedTime(image);
+        } catch (IOException e) {
+            throw new VmmException("cannot read the base image " + image + ": " + e, e);
         }
     }
 
