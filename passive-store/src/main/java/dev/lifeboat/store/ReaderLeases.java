@@ -23,6 +23,15 @@ final class ReaderLeases {
      * ReaderLease}. Leases that are over are removed.
      */
     static Set<Long> live(ObjectStore store, String vmId, long nowMs) {
+        return find(store, vmId, nowMs, true);
+    }
+
+    /** As {@link #live}, and changes nothing. */
+    static Set<Long> seen(ObjectStore store, String vmId, long nowMs) {
+        return find(store, vmId, nowMs, false);
+    }
+
+    private static Set<Long> find(ObjectStore store, String vmId, long nowMs, boolean removes) {
         Keys keys = new Keys(vmId);
         Set<Long> epochs = new HashSet<>();
         for (String key : store.list(keys.readerPrefix(), LISTED)) {
@@ -39,7 +48,7 @@ final class ReaderLeases {
             }
             if (lease.expiresAtMillis() + CLOCK_SLACK_MS > nowMs) {
                 epochs.add(lease.epoch());
-            } else {
+            } else if (removes) {
                 LOG.info("the reader of epoch {} of VM {} is gone without a word", lease.epoch(), vmId);
                 store.delete(key);
             }

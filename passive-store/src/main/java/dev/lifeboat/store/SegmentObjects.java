@@ -69,6 +69,20 @@ final class SegmentObjects {
         }
     }
 
+    /** Consumes the header of a sealed segment. */
+    static void checkHeader(SegmentRef ref, ByteBuffer sealed) {
+        if (sealed.getLong() != MAGIC) {
+            throw new DamagedObjectException(
+                    "damaged segment " + ref.key() + ": it does not begin as a sealed one does");
+        }
+        int version = sealed.getInt();
+        int keyNumber = sealed.getInt();
+        if (version != VERSION || keyNumber < 1) {
+            throw new DamagedObjectException("damaged segment " + ref.key() + ": sealed in version " + version
+                    + " with key " + keyNumber + ", which cannot be");
+        }
+    }
+
     String describe() {
         return store.describe();
     }
