@@ -8,9 +8,11 @@ import dev.lifeboat.linux.NativeMemory;
 import dev.lifeboat.store.DefaultVmStore;
 import dev.lifeboat.store.EpochManifest;
 import dev.lifeboat.store.FencedException;
+import dev.lifeboat.store.KeyWrapper;
 import dev.lifeboat.store.ObjectStore;
 import dev.lifeboat.store.ObjectStores;
 import dev.lifeboat.store.OwnerRecord;
+import dev.lifeboat.store.StoreSettings;
 import dev.lifeboat.store.VmStore;
 import dev.lifeboat.stream.Baseline;
 import dev.lifeboat.stream.GuestMemory;
@@ -272,8 +274,9 @@ final class Vmm implements AutoCloseable {
             return Optional.empty();
         }
         VmmConfig.Store where = config.store().get();
+        Optional<KeyWrapper> key = where.key().map(KeyWrapper::open);
         ObjectStore opened = ObjectStores.open(where.url(), where.endpoint(), where.region());
-        VmStore vmStore = new DefaultVmStore(opened, config.vmId());
+        VmStore vmStore = new DefaultVmStore(opened, config.vmId(), StoreSettings.DEFAULT, key);
         synchronized (this) {
             objects = Optional.of(opened);
             store = Optional.of(vmStore);

@@ -88,8 +88,25 @@ public record VmmConfig(
      */
     public record Files(String diskDirectory, String imageCache) {}
 
-    /** {@code url} is {@code dir:/path} or {@code s3://bucket/prefix}; endpoint and region are for S3 only. */
-    public record Store(String url, Optional<String> endpoint, Optional<String> region) {}
+    /**
+     * {@code url} is {@code dir:/path} or {@code s3://bucket/prefix}; endpoint and region are for S3 only. {@code key}
+     * names the key that epochs are encrypted with ({@code file:/path} or {@code aws-kms:ARN}), and never holds it.
+     */
+    public record Store(String url, Optional<String> endpoint, Optional<String> region, Optional<String> key) {
+        public Store {
+            key = key == null ? Optional.empty() : key;
+        }
+
+        /** A store whose VMs are not encrypted. */
+        public Store(String url, Optional<String> endpoint, Optional<String> region) {
+            this(url, endpoint, region, Optional.empty());
+        }
+
+        /** With {@code other}, if there is one, instead of its own key. */
+        public Store withKey(Optional<String> other) {
+            return new Store(url, endpoint, region, other.or(() -> key));
+        }
+    }
 
     /** A listening address; port 0 picks one, told by {@code status}. */
     public record Receive(String address, int port) {}

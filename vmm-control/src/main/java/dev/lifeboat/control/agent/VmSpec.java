@@ -17,6 +17,7 @@ import java.util.regex.Pattern;
  * @param mac of the one network interface; empty for a VM without network
  * @param epochIntervalMs 0 switches streaming off
  * @param lifeboat the host it is evacuated to; empty for the agent's default, else any peer
+ * @param storeKey names the key its epochs are encrypted with, on every host that runs it; the agent's unless set
  */
 public record VmSpec(
         String vmId,
@@ -28,7 +29,8 @@ public record VmSpec(
         Optional<String> mac,
         List<VmmConfig.Disk> disks,
         int epochIntervalMs,
-        Optional<String> lifeboat) {
+        Optional<String> lifeboat,
+        Optional<String> storeKey) {
     public static final Pattern VM_ID = Pattern.compile("[a-z0-9][a-z0-9-]{0,62}");
     private static final int DEFAULT_EPOCH_INTERVAL_MS = 1_000;
     private static final Pattern MAC = Pattern.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}");
@@ -47,6 +49,33 @@ public record VmSpec(
         mac = mac == null ? Optional.empty() : mac;
         disks = disks == null ? List.of() : List.copyOf(disks);
         lifeboat = lifeboat == null ? Optional.empty() : lifeboat;
+        storeKey = storeKey == null ? Optional.empty() : storeKey;
+    }
+
+    /** Encrypted with the agent's key, if that has one. */
+    public VmSpec(
+            String vmId,
+            int memoryMiB,
+            int vcpus,
+            String kernel,
+            Optional<String> initrd,
+            String commandLine,
+            Optional<String> mac,
+            List<VmmConfig.Disk> disks,
+            int epochIntervalMs,
+            Optional<String> lifeboat) {
+        this(
+                vmId,
+                memoryMiB,
+                vcpus,
+                kernel,
+                initrd,
+                commandLine,
+                mac,
+                disks,
+                epochIntervalMs,
+                lifeboat,
+                Optional.empty());
     }
 
     public static int defaultEpochIntervalMs() {

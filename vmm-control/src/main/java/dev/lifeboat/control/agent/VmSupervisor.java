@@ -129,6 +129,11 @@ final class VmSupervisor {
         }
         KvmDevice.require(kvmDevice);
         requireFiles(spec, mode);
+        if (spec.storeKey().isPresent() && config.store().isEmpty()) {
+            throw new ControlException(
+                    ExitCode.USAGE,
+                    "agent.json has no \"store\" that the store key could be for: add one, or leave it out");
+        }
         if (mode == VmmConfig.Mode.RESTORE && config.store().isEmpty()) {
             throw new ControlException(ExitCode.USAGE, "agent.json has no \"store\" to restore from");
         }
@@ -233,7 +238,7 @@ final class VmSupervisor {
                 tap.map(name -> List.of(new VmmConfig.Network(name, spec.mac().orElseThrow())))
                         .orElse(List.of()),
                 spec.disks(),
-                config.store(),
+                config.store().map(store -> store.withKey(spec.storeKey())),
                 spec.epochIntervalMs(),
                 mode == VmmConfig.Mode.RECEIVE
                         ? Optional.of(new VmmConfig.Receive(config.receiveAddress(), 0))

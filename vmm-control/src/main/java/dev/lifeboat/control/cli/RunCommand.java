@@ -72,6 +72,12 @@ final class RunCommand implements Callable<Integer> {
     @Option(names = "--lifeboat", paramLabel = "HOST", description = "the host it is evacuated to")
     String lifeboat;
 
+    @Option(
+            names = "--store-key",
+            paramLabel = "KEY",
+            description = "encrypts its epochs: file:/path on each host, or aws-kms:ARN (default: the agent's)")
+    String storeKey;
+
     @Override
     public Integer call() throws InterruptedException {
         VmSpec spec;
@@ -86,7 +92,8 @@ final class RunCommand implements Callable<Integer> {
                     Optional.ofNullable(mac),
                     disks.stream().map(DiskWish::parse).toList(),
                     epochIntervalMs,
-                    Optional.ofNullable(lifeboat));
+                    Optional.ofNullable(lifeboat),
+                    Optional.ofNullable(storeKey));
         } catch (IllegalArgumentException e) {
             throw new ControlException(ExitCode.USAGE, e.getMessage(), e);
         }
