@@ -84,8 +84,8 @@ class StoreToolsTest {
     @Test
     void aVmIsShownWithItsEpochsAndTheShareOfItsSegmentsThatLives() {
         threeEpochs("clear", Optional.empty());
-        try (EpochReader reader =
-                vm("clear", Optional.empty()).open(vm("clear", Optional.empty()).newestWhole().orElseThrow())) {
+        try (EpochReader reader = vm("clear", Optional.empty())
+                .open(vm("clear", Optional.empty()).newestWhole().orElseThrow())) {
             reader.read(VmShape.MEMORY, 1, 1, (first, count, content) -> {});
             reader.recordWorkingSet();
         }

@@ -12,7 +12,7 @@ public final class ExitCode {
     public static final int UNREACHABLE = 3;
     /** The other side is not of this fleet, or does not take us for one of it (TLS). */
     public static final int NOT_TRUSTED = 4;
-    /** No such VM, host or evacuation. */
+    /** No such VM, host, evacuation or epoch. */
     public static final int NOT_FOUND = 5;
     /** This machine lacks something: a device, a permission, a tool, a free port. */
     public static final int MISSING = 6;

@@ -30,7 +30,7 @@ import picocli.CommandLine.ScopeType;
             "2:wrong command line or configuration file",
             "3:no agent answers",
             "4:the other side is not of this fleet (TLS)",
-            "5:no such VM, host or evacuation",
+            "5:no such VM, host, evacuation or epoch",
             "6:this machine lacks something (lifeboat doctor)"
         },
         subcommands = {
@@ -44,6 +44,7 @@ import picocli.CommandLine.ScopeType;
             RestoreCommand.class,
             RemoveCommand.class,
             EventsCommand.class,
+            StoreCommand.class,
             AgentCommand.class,
             GatewayCommand.class
         })
