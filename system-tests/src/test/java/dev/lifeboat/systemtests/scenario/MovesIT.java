@@ -22,9 +22,9 @@ final class MovesIT {
 
     private static final int REDIS_MIB = 512;
     private static final int COUNTER_MIB = 256;
-    private static final int COUNTER_BUFFER_MIB = 32;
-    /** Once through the buffer in eight seconds: every epoch and every move finds dirty pages, the processor lives. */
-    private static final int COUNTER_PAGES_PER_SECOND = 1_000;
+    private static final int COUNTER_BUFFER_MIB = 16;
+    /** Once through the buffer in five seconds: every epoch and every move finds dirty pages, the processor lives. */
+    private static final int COUNTER_PAGES_PER_SECOND = 800;
 
     private static final int OPERATIONS_PER_SECOND = 60;
     private static final int KEYS = 300;
