@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.systemtests.scenario;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.lifeboat.systemtests.load.LoadReport;
+import java.util.Locale;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/** With the store warm, a move costs what the guest wrote lately, whatever memory it has. */
+@ExtendWith(SharedFabric.class)
+@OnRealKvm
+final class WarmStoreIT {
+
+    private static final int OPERATIONS_PER_SECOND = 60;
+    private static final int KEYS = 300;
+    /** Every key has been written and read: from then on the guest writes over what it has written before. */
+    private static final int WARM_OPERATIONS = 2 * KEYS;
+
+    private static final int EPOCHS_BEFORE_A_MOVE = 2;
+
+    @Test
+    void bytesAfterTheNoticeDoNotDependOnTheMemoryOfTheGuest() throws Exception {
+        try (ScenarioVms vms = new ScenarioVms(SharedFabric.get())) {
+            long small = bytesAfterNotice(vms, "small", 22, 512);
+            long large = bytesAfterNotice(vms, "large", 23, 2048);
+            System.out.println(String.format(
+                    Locale.ROOT,
+                    "bytes after the notice under the same load: %d for a guest of 512 MiB, %d for one of 2 GiB",
+                    small,
+                    large));
+            assertThat((double) Math.abs(large - small)).isLessThan(0.2 * Math.min(small, large));
+        }
+    }
+
+    /** The mean of a move and of the one back: one move ends anywhere between two epochs. */
+    private static long bytesAfterNotice(ScenarioVms vms, String vm, int number, int memoryMib) throws Exception {
+        String host = "host-a";
+        vms.start(host, ScenarioVms.redis(vm, number, memoryMib));
+        vms.awaitConsole(host, vm, "lifeboat-redis: ready");
+        vms.startLoad(number, OPERATIONS_PER_SECOND, KEYS);
+        vms.awaitOperations(WARM_OPERATIONS);
+        vms.awaitEpochs(host, vm, EPOCHS_BEFORE_A_MOVE);
+        long there = vms.move(vm, host, "host-b").path("bytesAfterNotice").asLong(-1);
+        vms.awaitEpochs("host-b", vm, EPOCHS_BEFORE_A_MOVE);
+        long back = vms.move(vm, "host-b", host).path("bytesAfterNotice").asLong(-1);
+        LoadReport load = vms.finishLoad();
+        vms.remove(host, vm);
+        assertThat(load.errors()).as(load.firstError()).isZero();
+        assertThat(load.lostWrites()).isZero();
+        assertThat(there).isPositive();
+        assertThat(back).isPositive();
+        return (there + back) / 2;
+    }
+}
