@@ -47,8 +47,9 @@ make_redis_guest() {
     local out=$BUILD_DIR/redis-guest key tree package
     need_guest_tools
     need readelf binutils
+    need gcc gcc libc6-dev
     stop_when_tools_are_missing
-    key=$(hash_of "$IMAGES_DIR/lib" "$IMAGES_DIR/guest" "$LOCK_FILE")
+    key=$(hash_of "$IMAGES_DIR/lib" "$IMAGES_DIR/guest" "$IMAGES_DIR/src" "$LOCK_FILE")
     is_fresh "$out/.key" "$key" "$out/vmlinuz" "$out/initrd" && return 0
     tree=$out/tree
     rm -rf "$out" && mkdir -p "$tree"
@@ -60,6 +61,7 @@ make_redis_guest() {
     install -m 755 "$UNPACKED/redis-tools/usr/bin/redis-check-rdb" "$tree/bin/redis-server"
     LIBRARY_PACKAGES=("${REDIS_PACKAGES[@]}")
     put_needed_libraries "$tree" "$tree/bin/redis-server"
+    compile page-counter "$tree/bin/page-counter"
     pack_cpio "$tree" "$out/initrd"
     rm -rf "$tree"
     echo "$key" >"$out/.key"

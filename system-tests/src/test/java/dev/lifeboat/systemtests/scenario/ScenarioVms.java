@@ -34,6 +34,7 @@ final class ScenarioVms implements AutoCloseable {
     private static final long POLL_MS = 500;
 
     private static final int NOT_FOUND = 404;
+    private static final String REDIS_ARGUMENTS = "lifeboat.maxmemory=200mb";
     private static final String COMMAND_LINE = "console=ttyS0 quiet loglevel=3 panic=1 reboot=k ";
 
     private final EmulatedFabric fabric;
@@ -46,12 +47,17 @@ final class ScenarioVms implements AutoCloseable {
 
     /** @param number of its address among the guests; not used by two VMs of a run at a time */
     static VmSpec redis(String vm, int number, int memoryMib) {
-        return spec(vm, number, memoryMib, "redis-guest", "lifeboat.maxmemory=200mb");
+        return spec(vm, number, memoryMib, "redis-guest", REDIS_ARGUMENTS);
     }
 
-    /** A guest that counts every page of a buffer up in turn and checks it each time. */
-    static VmSpec counter(String vm, int number, int memoryMib, int bufferMib, int pagesPerSecond) {
-        return spec(vm, number, memoryMib, "test-guest", "lifeboat.test=counter:" + bufferMib + ":" + pagesPerSecond);
+    /** With a program beside Redis that counts every page of a buffer up in turn and checks it each time. */
+    static VmSpec redisWithCounter(String vm, int number, int memoryMib, int bufferMib, int pagesPerSecond) {
+        return spec(
+                vm,
+                number,
+                memoryMib,
+                "redis-guest",
+                REDIS_ARGUMENTS + " lifeboat.counter=" + bufferMib + ":" + pagesPerSecond);
     }
 
     private static VmSpec spec(String vm, int number, int memoryMib, String guest, String arguments) {
