@@ -219,6 +219,12 @@ final class DirectoryObjectStore implements ObjectStore {
         Path temporary = root.resolve(TEMPORARY).resolve(UUID.randomUUID().toString());
         ByteBuffer rest = content.duplicate();
         boolean written = false;
+        try {
+            // A store that was copied may be without it.
+            Files.createDirectories(temporary.getParent());
+        } catch (IOException e) {
+            throw failure("cannot write " + key, e, 0);
+        }
         try (FileOpener.OpenFile file = opener.createNew(temporary)) {
             while (rest.hasRemaining()) {
                 file.write(rest);

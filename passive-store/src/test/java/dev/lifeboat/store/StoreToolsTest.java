@@ -272,6 +272,24 @@ class StoreToolsTest {
     }
 
     @Test
+    void aStoreThatIsOnlyLookedAtIsNotChangedAndACopyWithoutItsTemporaryDirectoryWorks() throws IOException {
+        threeEpochs("clear", Optional.empty());
+        Path temporary = directory.resolve("store/.tmp");
+        Files.delete(temporary);
+        try (ObjectStore existing =
+                ObjectStores.openExisting("dir:" + directory.resolve("store"), Optional.empty(), Optional.empty())) {
+            new StoreInspector(existing).overview();
+            assertThat(temporary).doesNotExist();
+            existing.put("x", ByteBuffer.wrap(new byte[1]));
+            assertThat(existing.get("x")).isPresent();
+        }
+        Path typo = directory.resolve("typo");
+        assertThatThrownBy(() -> ObjectStores.openExisting("dir:" + typo, Optional.empty(), Optional.empty()))
+                .hasMessageContaining("no such directory");
+        assertThat(typo).doesNotExist();
+    }
+
+    @Test
     void anExportThatFailsLeavesNoFile() {
         threeEpochs("clear", Optional.empty());
         EpochManifest first = vm("clear", Optional.empty()).epoch(1).orElseThrow();
