@@ -123,9 +123,45 @@ put_runtime_libraries() {
 
 # make_host_program OUT PROGRAM [CLASS ARGUMENT...]
 make_host_program() {
-    local out=$1 program=$2 tree=$1/program home=$1/program/lifeboat class_path=''
-    shift 2
-    rm -rf "$tree" && mkdir -p "$home/lib"
+    local out=$1 tree=$1/program
+    shift
+    rm -rf "$tree"
+    stage_program "$tree/lifeboat" /lifeboat "$@"
+    pack_cpio "$tree" "$out/program.cpio"
+    rm -rf "$tree"
+}
+
+# A further program for the runtime of the host image, brought by a machine's overlay to /NAME (see make_side_program).
+# build/NAME/{java.args,program.jsa,lib/*.jar}; start it there with: runtime/bin/java @java.args CLASS
+make_side_program() {
+    local name=$1 program='' train=() out=$BUILD_DIR/$1 host=$BUILD_DIR/host key
+    shift
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --program) [ $# -ge 2 ] || die "--program needs a folder"; program=$(cd "$2" && pwd) || die "no folder $2"; shift 2 ;;
+            --train) shift; [ $# -ge 1 ] || die "--train needs a class name"; train=("$@"); break ;;
+            *) die "$name knows no argument $1" ;;
+        esac
+    done
+    [ -n "$program" ] || die "$name needs --program"
+    [ -f "$host/base.key" ] || die "$name runs on the runtime of the host image; first: guest-images/make host"
+    find_jdk
+    stop_when_tools_are_missing
+    key=$(printf '%s\n' "$(<"$host/base.key")" "$(hash_of "$program")" "${train[@]}" | sha256sum | cut -d' ' -f1)
+    is_fresh "$out.key" "$key" "$out/java.args" && return 0
+    rm -rf "$out.key" "$out"
+    stage_program "$out" "/$name" "$program" "${train[@]}"
+    # Class-data sharing compares the times of the jars, and the overlay keeps them.
+    find "$out" -exec touch -h -d "$FIXED_TIME" {} +
+    echo "$key" >"$out.key"
+}
+
+# stage_program HOME PLACE PROGRAM [CLASS ARGUMENT...]: the jars of the folder PROGRAM (may be empty: none) with flags and
+# class archive in HOME, to lie at PLACE in a machine.
+stage_program() {
+    local home=$1 place=$2 program=$3 class_path=''
+    shift 3
+    mkdir -p "$home/lib"
     if [ -n "$program" ]; then
         [ -n "$(find "$program" -maxdepth 1 -name '*.jar' -print -quit)" ] || die "no *.jar in $program"
         install -m 644 "$program"/*.jar "$home/lib/"
@@ -137,9 +173,7 @@ make_host_program() {
         jvm_flags
         [ -z "$class_path" ] || printf -- '-cp\n%s\n' "$class_path"
     } >"$home/java.args"
-    [ $# -eq 0 ] || train "$out" "$home" "$@"
-    pack_cpio "$tree" "$out/program.cpio"
-    rm -rf "$tree"
+    [ $# -eq 0 ] || train "$home" "$place" "$@"
 }
 
 # remove_signatures FOLDER: signed jars (Bouncy Castle) are checked class by class at run time and their classes cannot be
@@ -162,19 +196,19 @@ remove_signatures() {
     done
 }
 
-# train OUT HOME CLASS ARGUMENT...: runs the class once with the runtime of the image and keeps the classes it loaded.
+# train HOME PLACE CLASS ARGUMENT...: runs the class once with the runtime of the image and keeps the classes it loaded.
 # Only speed depends on it, so a failure is a warning.
 train() {
-    local out=$1 home=$2 log=$1/train.log
+    local home=$1 place=$2 log=$BUILD_DIR/train${2//\//-}.log
     shift 2
-    ln -s "$out/runtime" "$home/runtime"
+    ln -s "$BUILD_DIR/host/runtime" "$home/runtime"
     if (cd "$home" && timeout 120 runtime/bin/java @java.args -XX:ArchiveClassesAtExit=program.jsa "$@" \
         </dev/null >"$log" 2>&1) && [ -f "$home/program.jsa" ]; then
-        echo "-XX:SharedArchiveFile=/lifeboat/program.jsa" >>"$home/java.args"
-        say "class archive: $(du -h "$home/program.jsa" | cut -f1)"
+        echo "-XX:SharedArchiveFile=$place/program.jsa" >>"$home/java.args"
+        say "class archive of $place: $(du -h "$home/program.jsa" | cut -f1)"
     else
         rm -f "$home/program.jsa"
-        warn "no class archive of the program (see $log); it starts slower in the emulated hosts"
+        warn "no class archive of the program at $place (see $log); it starts slower in the emulated hosts"
     fi
     rm -f "$home/runtime"
 }

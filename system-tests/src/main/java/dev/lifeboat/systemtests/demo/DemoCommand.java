@@ -49,8 +49,8 @@ public final class DemoCommand implements LifeboatCommand, Callable<Integer> {
 
     @Option(
             names = "--warning-seconds",
-            defaultValue = "60",
-            description = "from the notice to the end of host A; default: 60 (EC2 gives 120)")
+            defaultValue = "45",
+            description = "from the notice to the end of host A; default: 45 (EC2 gives 120)")
     private int warningSeconds;
 
     @Option(names = "--keep-logs", description = "keep logs and recordings after a good run, too")
@@ -89,8 +89,8 @@ public final class DemoCommand implements LifeboatCommand, Callable<Integer> {
                 Duration.ofSeconds(SLOWEST_SECONDS + loadSeconds + warningSeconds),
                 logs);
         boolean good = false;
-        try (EmulatedFabric fabric = EmulatedFabric.start(fabricOptions, images)) {
-            timeline.event("host-a, host-b, gateway and client start: "
+        try (EmulatedFabric fabric = EmulatedFabric.startFirst(fabricOptions, images)) {
+            timeline.event("host-a and the gateway start: "
                     + (fabric.acceleration().kvm()
                             ? fabric.acceleration().reason()
                             : "QEMU's software processor, because "
@@ -113,8 +113,8 @@ public final class DemoCommand implements LifeboatCommand, Callable<Integer> {
             throws IOException, InterruptedException {
         DemoRun run = null;
         try {
-            fabric.awaitReady();
-            timeline.event("agents and gateway answer, the store is "
+            fabric.awaitFirst();
+            timeline.event("host-a's agent answers, the store is "
                     + options.store().name().toLowerCase(Locale.ROOT));
             run = new DemoRun(fabric, options, timeline);
             DemoReport report = run.run();

@@ -78,6 +78,21 @@ public final class EmulatedFabric implements AutoCloseable {
 
     /** Starts all machines at once; {@link #awaitReady} waits for them. */
     public static EmulatedFabric start(FabricOptions options, Images images) throws IOException {
+        EmulatedFabric fabric = startFirst(options, images);
+        try {
+            fabric.startOthers();
+            return fabric;
+        } catch (IOException | RuntimeException e) {
+            fabric.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Starts what a first VM needs, gateway and first host, and leaves them the processors: {@link #awaitFirst}, then
+     * {@link #startOthers}.
+     */
+    public static EmulatedFabric startFirst(FabricOptions options, Images images) throws IOException {
         EmulatedFabric fabric = new EmulatedFabric(options, images);
         try {
             fabric.open();
@@ -98,11 +113,20 @@ public final class EmulatedFabric implements AutoCloseable {
         authority = FleetAuthority.openOrCreate(options.logs().resolve("certificates"));
         api = new ApiClient(FleetTls.read(authority.issue("harness", List.of("127.0.0.1"))));
         startGateway();
-        for (String host : options.hosts()) {
-            metadata.put(host, keep(MetadataService.start(InstantSource.system())));
-            startHost(host);
+        startNewHost(options.hosts().get(0));
+    }
+
+    /** The other hosts and the client, once. */
+    public void startOthers() throws IOException {
+        for (String host : options.hosts().subList(1, options.hosts().size())) {
+            startNewHost(host);
         }
         startClient();
+    }
+
+    private void startNewHost(String host) throws IOException {
+        metadata.put(host, keep(MetadataService.start(InstantSource.system())));
+        startHost(host);
     }
 
     private <T extends AutoCloseable> T keep(T resource) {
@@ -161,17 +185,31 @@ public final class EmulatedFabric implements AutoCloseable {
 
     /** Waits until every machine has booted and every role answers. */
     public void awaitReady() throws IOException, InterruptedException {
-        for (Machine machine : machines.values()) {
-            machine.awaitLog("lifeboat-host: up", BOOT_LIMIT);
-        }
-        machines.get("client").awaitLog("lifeboat-machine: client ready", BOOT_LIMIT);
-        if (options.store() == StoreKind.S3) {
-            machines.get("gateway").awaitLog("S3 server ready", READY_LIMIT);
-        }
+        awaitFirst();
         awaitHealth("gateway");
         for (String host : options.hosts()) {
             awaitHealth(host);
         }
+        awaitClient();
+    }
+
+    /** Waits until the first host takes VMs and the store takes their epochs. */
+    public void awaitFirst() throws IOException, InterruptedException {
+        awaitBoot("gateway");
+        if (options.store() == StoreKind.S3) {
+            machines.get("gateway").awaitLog("S3 server ready", READY_LIMIT);
+        }
+        awaitBoot(options.hosts().get(0));
+        awaitHealth(options.hosts().get(0));
+    }
+
+    public void awaitClient() throws IOException, InterruptedException {
+        awaitBoot("client");
+        machines.get("client").awaitLog("lifeboat-machine: client ready", BOOT_LIMIT);
+    }
+
+    private void awaitBoot(String name) throws IOException, InterruptedException {
+        machines.get(name).awaitLog("lifeboat-host: up", BOOT_LIMIT);
     }
 
     /** Waits until the API of a host or the gateway answers. */
@@ -304,7 +342,8 @@ public final class EmulatedFabric implements AutoCloseable {
                 List.of("@CLIENTS@"));
         overlay.text("lifeboat/gateway.json", Json.MAPPER.writeValueAsString(config));
         if (options.store() == StoreKind.S3) {
-            overlay.copyDirectory("lifeboat-s3", images.s3ServerLibraries());
+            Path server = images.s3Server();
+            overlay.copyDirectory("s3-server", server).copyDirectory("s3-server/lib", server.resolve("lib"));
         }
         String hostAddresses =
                 options.hosts().stream().map(this::underlayAddress).collect(Collectors.joining(" "));

@@ -50,6 +50,14 @@ public record Images(Path project) {
                 "system-tests/target/dist/lib",
                 "--train",
                 ClassTraining.class.getName());
+        script(
+                log,
+                "guest-images/make",
+                "s3-server",
+                "--program",
+                "system-tests/s3-server/target/dist/lib",
+                "--train",
+                "dev.lifeboat.s3server.S3Training");
     }
 
     private void script(Path log, String... command) throws IOException, InterruptedException {
@@ -93,8 +101,12 @@ public record Images(Path project) {
         return need("guest-images/build/" + guest + "/initrd", "guest-images/make " + guest);
     }
 
-    public Path s3ServerLibraries() throws MachineException {
-        return need("system-tests/s3-server/target/dist/lib", "mvn -B package -DskipTests");
+    /** The S3 server as {@code guest-images/make s3-server} left it. */
+    public Path s3Server() throws MachineException {
+        need(
+                "guest-images/build/s3-server/java.args",
+                "guest-images/make s3-server --program system-tests/s3-server/target/dist/lib");
+        return project.resolve("guest-images/build/s3-server");
     }
 
     private Path need(String path, String command) throws MachineException {

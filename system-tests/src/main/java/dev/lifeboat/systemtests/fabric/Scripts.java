@@ -79,18 +79,26 @@ final class Scripts {
         return UNDERLAY.formatted(Topology.underlayMac(number), Topology.UNDERLAY + number);
     }
 
-    /** On memory of the gateway: the store outlives every host, which is all that is asked of it here. */
+    /**
+     * On memory of the gateway: the store outlives every host, which is all that is asked of it here. The next role waits
+     * until the server listens: two JVMs that start at once on one processor make each other late, and VMs wait for this one.
+     */
     private static String s3Server() {
         return """
                 mkdir -p /store
                 mount -t tmpfs -o size=75%% tmpfs /store
                 (
-                    cd /tmp
-                    /lifeboat/runtime/bin/java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto -Xmx384m \\
-                        -cp '/lifeboat-s3/*' dev.lifeboat.s3server.S3ServerMain 0.0.0.0 %d /store %s
+                    cd /s3-server
+                    /lifeboat/runtime/bin/java @java.args -Xmx384m dev.lifeboat.s3server.S3ServerMain 0.0.0.0 %d /store %s
                     echo "lifeboat-machine: S3 server ended with status $?"
                 ) &
-                """.formatted(Topology.S3_PORT, Topology.BUCKET);
+                tries=0
+                until grep -q ':%04X 0*:0000 0A' /proc/net/tcp /proc/net/tcp6; do
+                    tries=$((tries + 1))
+                    [ "$tries" -ge 300 ] && break
+                    sleep 0.2
+                done
+                """.formatted(Topology.S3_PORT, Topology.BUCKET, Topology.S3_PORT);
     }
 
     private static String shareStore(String hostAddresses) {

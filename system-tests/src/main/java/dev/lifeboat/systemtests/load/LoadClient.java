@@ -28,6 +28,11 @@ public final class LoadClient {
         return ask("report", Duration.ofSeconds(10));
     }
 
+    /** Lets a load that was started with {@code --hold} connect. */
+    public void begin() throws IOException {
+        ask("begin", Duration.ofSeconds(10));
+    }
+
     /** Ends the load and has every acknowledged write read once more. */
     public LoadReport finish() throws IOException {
         LoadReport last = ask("finish", Duration.ofSeconds(70));

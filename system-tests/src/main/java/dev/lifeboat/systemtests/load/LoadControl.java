@@ -14,8 +14,8 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Answers questions about the load, one connection at a time: {@code report} and {@code finish}, each on a line, each
- * answered by a {@link LoadReport} as JSON on a line. Thread {@code load-control}.
+ * Answers questions about the load, one connection at a time: {@code begin}, {@code report} and {@code finish},
+ * each on a line, each answered by a {@link LoadReport} as JSON on a line. Thread {@code load-control}.
  */
 final class LoadControl implements AutoCloseable {
 
@@ -61,6 +61,9 @@ final class LoadControl implements AutoCloseable {
         Writer answers = new OutputStreamWriter(harness.getOutputStream(), StandardCharsets.UTF_8);
         for (String question = questions.readLine(); question != null; question = questions.readLine()) {
             boolean finish = question.equals("finish");
+            if (question.equals("begin")) {
+                load.begin();
+            }
             LoadReport report = finish ? load.finish(FINISH_SECONDS) : load.report();
             answers.write(json.writeValueAsString(report) + "\n");
             answers.flush();

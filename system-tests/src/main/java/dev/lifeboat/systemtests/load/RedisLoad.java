@@ -49,6 +49,12 @@ public final class RedisLoad implements Runnable {
     @Option(names = "--reply-seconds", defaultValue = "120", description = "without an answer for this long: an error")
     private int replySeconds;
 
+    @Option(names = "--hold", description = "connect only when the harness says begin")
+    private boolean hold;
+
+    /** Longer than any boot that the harness waits for. */
+    private static final long HOLD_SECONDS = 900;
+
     private static final int CONNECT_MILLIS = 5_000;
     private static final LoadReport NOT_STARTED = new LoadReport(0, 0, 0, 0, 0, 0, 0, 0, 0, false, 0, 0, 0, "");
     private static final long RECONNECT_PAUSE_NS = TimeUnit.MILLISECONDS.toNanos(500);
@@ -58,6 +64,7 @@ public final class RedisLoad implements Runnable {
 
     private final ArrayDeque<Due> due = new ArrayDeque<>();
     private final LatencyHistogram latencies = new LatencyHistogram();
+    private final CountDownLatch begun = new CountDownLatch(1);
     private final CountDownLatch finished = new CountDownLatch(1);
     private volatile boolean finishing;
     private volatile LoadReport report;
@@ -94,12 +101,31 @@ public final class RedisLoad implements Runnable {
     /** The whole run on the calling thread, until {@link #finish} or the time given. */
     void work() {
         ledger = new WriteLedger(keys, valueBytes);
+        if (hold) {
+            awaitBegin();
+        }
         startNs = System.nanoTime();
         lastAnswerNs = startNs;
         publish(false, 0, 0, 0);
         load();
         verify();
         finished.countDown();
+    }
+
+    private void awaitBegin() {
+        try {
+            if (!begun.await(HOLD_SECONDS, TimeUnit.SECONDS)) {
+                throw new IllegalStateException("nobody said begin within " + HOLD_SECONDS + " s");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted before the load began", e);
+        }
+    }
+
+    /** Lets a load that was told to hold connect; any thread. */
+    void begin() {
+        begun.countDown();
     }
 
     /** The newest figures; any thread. */
@@ -129,6 +155,7 @@ public final class RedisLoad implements Runnable {
     /** Stops the load, waits for the last look at every key, and answers with the final figures; any thread. */
     LoadReport finish(long timeoutSeconds) throws InterruptedException {
         finishing = true;
+        begun.countDown();
         if (!finished.await(timeoutSeconds, TimeUnit.SECONDS)) {
             return report();
         }

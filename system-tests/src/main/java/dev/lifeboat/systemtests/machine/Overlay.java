@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.apache.commons.compress.archivers.cpio.CpioArchiveEntry;
 import org.apache.commons.compress.archivers.cpio.CpioArchiveOutputStream;
@@ -25,6 +26,9 @@ public final class Overlay {
 
     /** QEMU counts a raw disk in sectors. */
     private static final int SECTOR_BYTES = 512;
+
+    /** Of the files that have no source: any time does, and one time makes equal content an equal archive. */
+    private static final long MADE_HERE_SECONDS = 1_767_225_600L;
 
     private record Entry(int mode, byte[] content, Path source) {}
 
@@ -95,6 +99,11 @@ public final class Overlay {
         header.setMode(CpioConstants.C_ISREG | entry.mode());
         header.setInode(inode);
         header.setNumberOfLinks(1);
+        // Class-data sharing takes an archive only beside jars of the same time.
+        header.setTime(
+                entry.content() != null
+                        ? MADE_HERE_SECONDS
+                        : Files.getLastModifiedTime(entry.source()).to(TimeUnit.SECONDS));
         cpio.putArchiveEntry(header);
         if (entry.content() != null) {
             cpio.write(entry.content());
