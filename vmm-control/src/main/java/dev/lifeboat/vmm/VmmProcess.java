@@ -7,6 +7,7 @@ import dev.lifeboat.stream.StreamException;
 import dev.lifeboat.vmm.device.DeviceException;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -20,13 +21,29 @@ public final class VmmProcess {
 
     private VmmProcess() {}
 
-    /** Arguments: {@code --config FILE}. */
+    /** Arguments: {@code --config FILE}, or {@code --spare FILE} for a {@link Spare} that is told its file later. */
     public static void main(String[] args) {
-        if (args.length != 2 || !args[0].equals("--config")) {
-            System.err.println("usage: vmm --config FILE.json");
-            System.exit(2);
+        if (args.length == 2 && args[0].equals("--config")) {
+            System.exit(run(Path.of(args[1])));
         }
-        System.exit(run(Path.of(args[1])));
+        if (args.length == 2 && args[0].equals("--spare")) {
+            System.exit(spare(Path.of(args[1])));
+        }
+        System.err.println("usage: vmm --config FILE.json | --spare FILE.json");
+        System.exit(2);
+    }
+
+    private static int spare(Path file) {
+        Optional<Path> config;
+        try {
+            config = new Spare(Json.readFile(file, SpareConfig.class), System.in).await();
+        } catch (IllegalArgumentException | IOException e) {
+            System.err.println("lifeboat: " + e.getMessage());
+            return 1;
+        } catch (InterruptedException e) {
+            return 1;
+        }
+        return config.map(VmmProcess::run).orElse(0);
     }
 
     private static int run(Path file) {

@@ -314,7 +314,8 @@ public final class EmulatedFabric implements AutoCloseable {
                 Optional.empty(),
                 "/run/lifeboat",
                 Optional.empty(),
-                List.of());
+                List.of(),
+                Optional.empty());
         overlay.text("lifeboat/agent.json", Json.MAPPER.writeValueAsString(config));
         for (String guest : options.guests()) {
             overlay.copy(guestFile(guest, "vmlinuz"), images.guestKernel(guest))

@@ -25,7 +25,7 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * The agent of one host: what it does, without the HTTPS around it ({@link AgentApi}). Threads: {@code spot-watch},
- * {@code peer-keepalive}, {@code receiver-limit}, one {@code vm-watch-ID} a VM, one {@code evacuate-ID} a move, one
+ * {@code peer-keepalive}, {@code receiver-limit}, {@code spare-vmm}, one {@code vm-watch-ID} a VM, one {@code evacuate-ID} a move, one
  * {@code arrive-ID} a VM that has come up. VMs are processes of their own and outlive the agent.
  */
 public final class Agent implements AutoCloseable {
@@ -59,7 +59,7 @@ public final class Agent implements AutoCloseable {
         this.network = network;
         FleetTls tls = FleetTls.read(config.tls());
         client = new ApiClient(tls);
-        supervisor = new VmSupervisor(config, launcher, network, kvmDevice, this::onState);
+        supervisor = new VmSupervisor(config, launcher, network, kvmDevice, this::spareAllowed, this::onState);
         keepalive = new PeerKeepalive(config, client, supervisor::all, events);
         spotWatch = config.imdsBaseUrl()
                 .map(url -> new SpotWatch(
@@ -99,6 +99,7 @@ public final class Agent implements AutoCloseable {
         spotWatch.ifPresent(SpotWatch::start);
         receiverLimit.setDaemon(true);
         receiverLimit.start();
+        supervisor.keepSpare();
         events.add(
                 "agent-started",
                 "",
@@ -112,6 +113,7 @@ public final class Agent implements AutoCloseable {
         keepalive.close();
         receiverLimit.interrupt();
         api.close();
+        supervisor.close();
         network.close();
     }
 
@@ -130,6 +132,7 @@ public final class Agent implements AutoCloseable {
     ObjectNode health() {
         ObjectNode health = Json.MAPPER.createObjectNode();
         health.put("role", "agent").put("host", config.host()).put("atMillis", System.currentTimeMillis());
+        health.put("spareVmm", supervisor.hasSpare());
         health.put("vms", supervisor.all().stream().filter(run -> !run.isOver()).count());
         notice().ifPresent(notice -> health.set("notice", Json.MAPPER.valueToTree(notice)));
         return health;
@@ -253,6 +256,11 @@ public final class Agent implements AutoCloseable {
         for (VmSpec spec : specs) {
             plans.put(spec.vmId(), spec);
         }
+    }
+
+    /** On a host that is taken away, or that sends VMs away, nothing more will start soon. */
+    private boolean spareAllowed() {
+        return notice().isEmpty() && evacuations.values().stream().allMatch(Evacuation::isOver);
     }
 
     private Optional<SpotNotice> notice() {

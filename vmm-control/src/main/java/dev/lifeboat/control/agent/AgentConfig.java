@@ -3,6 +3,7 @@ package dev.lifeboat.control.agent;
 
 import dev.lifeboat.control.NetworkConfig;
 import dev.lifeboat.vmm.VmmConfig;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 
@@ -22,6 +23,7 @@ import java.util.Optional;
  * @param runDirectory of this agent: one directory a VM; must survive a restart of the agent, not of the machine
  * @param defaultLifeboat the peer that VMs without a wish of their own are evacuated to
  * @param vmmJvmFlags added to the agent's own JVM flags when it starts a {@code vmm}
+ * @param spareVmm whether a {@code vmm} process is kept ready for the next VM; true unless set
  */
 public record AgentConfig(
         String host,
@@ -36,7 +38,8 @@ public record AgentConfig(
         Optional<Integer> imdsPollMillis,
         String runDirectory,
         Optional<String> defaultLifeboat,
-        List<String> vmmJvmFlags) {
+        List<String> vmmJvmFlags,
+        Optional<Boolean> spareVmm) {
     public static final int DEFAULT_IMDS_POLL_MILLIS = 1_000;
 
     /** Another host: its agent's URL and the address of its tunnels. */
@@ -71,6 +74,7 @@ public record AgentConfig(
         imdsPollMillis = imdsPollMillis == null ? Optional.empty() : imdsPollMillis;
         defaultLifeboat = defaultLifeboat == null ? Optional.empty() : defaultLifeboat;
         vmmJvmFlags = vmmJvmFlags == null ? List.of() : List.copyOf(vmmJvmFlags);
+        spareVmm = spareVmm == null ? Optional.empty() : spareVmm;
         int poll = imdsPollMillis.orElse(DEFAULT_IMDS_POLL_MILLIS);
         require(poll >= 100, "\"imdsPollMillis\" must be 100 or more, not " + poll);
         if (defaultLifeboat.isPresent()) {
@@ -85,6 +89,15 @@ public record AgentConfig(
     public String receiveAddress() {
         return address.or(() -> network.map(NetworkConfig::underlayAddress))
                 .orElseGet(() -> listen.substring(0, listen.lastIndexOf(':')));
+    }
+
+    /** For processes that may be in another working directory. */
+    VmmConfig.Tls absoluteTls() {
+        return new VmmConfig.Tls(absolute(tls.authority()), absolute(tls.certificate()), absolute(tls.key()));
+    }
+
+    private static String absolute(String path) {
+        return Path.of(path).toAbsolutePath().toString();
     }
 
     public Optional<Peer> peer(String name) {

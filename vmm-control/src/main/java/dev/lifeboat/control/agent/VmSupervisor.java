@@ -17,9 +17,11 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BiConsumer;
+import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,18 +29,20 @@ import org.slf4j.LoggerFactory;
  * The {@code vmm} processes of this host: starts them, finds them again after a restart of the agent, ends them. They are
  * separate processes and live on when the agent dies. Thread-safe; starting and removing the same VM exclude each other.
  */
-final class VmSupervisor {
+final class VmSupervisor implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(VmSupervisor.class);
     /**
      * A vmm that is asked to stop answers questions for 1.5 s more, then gives its streamer 5 s to end an upload; a host
      * that is busy needs about as long again.
      */
     private static final long POLITE_END_MS = 15_000;
+
+    private static final Set<String> BUSY = Set.of(VmRun.STARTING, VmRun.RECEIVING, VmRun.EVACUATING);
     /** Receivers that failed, each with one log of some kilobytes. */
     private static final int FAILED_LOGS_KEPT = 16;
 
     private final AgentConfig config;
-    private final VmmLauncher launcher;
+    private final SpareVmm processes;
     private final GuestNetwork network;
     private final Path kvmDevice;
     private final BiConsumer<VmRun, String> onState;
@@ -46,14 +50,20 @@ final class VmSupervisor {
     private final Path images;
     private final Map<String, VmRun> runs = new ConcurrentHashMap<>();
 
+    /**
+     * @param spareAllowed whether a spare process may be started now, for all the agent knows
+     * @param onState called after each change of a VM's state
+     */
     VmSupervisor(
             AgentConfig config,
             VmmLauncher launcher,
             GuestNetwork network,
             Path kvmDevice,
+            BooleanSupplier spareAllowed,
             BiConsumer<VmRun, String> onState) {
         this.config = config;
-        this.launcher = launcher;
+        this.processes = new SpareVmm(
+                config, Path.of(config.runDirectory()), launcher, () -> spareAllowed.getAsBoolean() && isCalm());
         this.network = network;
         this.kvmDevice = kvmDevice;
         this.onState = onState;
@@ -105,6 +115,26 @@ final class VmSupervisor {
         return adopted;
     }
 
+    /** Keeps a spare process from now on, if it is wanted. */
+    void keepSpare() {
+        processes.open();
+    }
+
+    boolean hasSpare() {
+        return processes.isThere();
+    }
+
+    /** Nothing starts, arrives or leaves, which would need the processor. */
+    private boolean isCalm() {
+        return runs.values().stream().noneMatch(run -> !run.ended() && BUSY.contains(run.state()));
+    }
+
+    /** Leaves the VMs alone. */
+    @Override
+    public void close() {
+        processes.close();
+    }
+
     Collection<VmRun> all() {
         return List.copyOf(runs.values());
     }
@@ -153,7 +183,7 @@ final class VmSupervisor {
                 // Until the guest runs here its host of now gets the broadcasts; else it would get each one twice.
                 network.receiveBroadcasts(tap.get(), mode != VmmConfig.Mode.RECEIVE);
             }
-            Process process = launcher.start(vmmConfig, VmRun.log(vm));
+            Process process = processes.start(vmmConfig, VmRun.log(vm));
             VmRun.Saved saved =
                     new VmRun.Saved(spec, mode, process.pid(), VmRun.startedAtMillis(process.toHandle()), tap);
             VmRun run = new VmRun(vm, saved, process.toHandle(), Optional.of(process), onState);
@@ -243,10 +273,7 @@ final class VmSupervisor {
                 mode == VmmConfig.Mode.RECEIVE
                         ? Optional.of(new VmmConfig.Receive(config.receiveAddress(), 0))
                         : Optional.empty(),
-                Optional.of(new VmmConfig.Tls(
-                        absolute(config.tls().authority()),
-                        absolute(config.tls().certificate()),
-                        absolute(config.tls().key()))),
+                Optional.of(config.absoluteTls()),
                 VmRun.socket(vm).toString(),
                 VmRun.console(vm).toString(),
                 new VmmConfig.Files(vm.toString(), images.toString()));
@@ -282,10 +309,6 @@ final class VmSupervisor {
     /** Stable per VM, and within the 15 bytes of an interface name whatever the VM's name is. */
     static String tapName(String vmId) {
         return "lbt" + String.format("%08x", vmId.hashCode());
-    }
-
-    private static String absolute(String path) {
-        return Path.of(path).toAbsolutePath().toString();
     }
 
     private static void deleteTree(Path tree) throws IOException {

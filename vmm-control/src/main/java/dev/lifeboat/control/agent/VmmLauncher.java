@@ -50,14 +50,23 @@ public final class VmmLauncher {
 
     /** Starts one; its output goes to {@code log}. */
     public Process start(Path config, Path log) {
+        return start("--config", config, log, ProcessBuilder.Redirect.from(new File("/dev/null")));
+    }
+
+    /** Starts one that waits on its standard input for the path of its configuration. */
+    Process startSpare(Path spareConfig, Path log) {
+        return start("--spare", spareConfig, log, ProcessBuilder.Redirect.PIPE);
+    }
+
+    private Process start(String option, Path config, Path log, ProcessBuilder.Redirect input) {
         List<String> words = new ArrayList<>(command);
-        words.add("--config");
+        words.add(option);
         words.add(config.toString());
         try {
             return new ProcessBuilder(words)
                     .redirectErrorStream(true)
                     .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
-                    .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")))
+                    .redirectInput(input)
                     .start();
         } catch (IOException e) {
             throw new ControlException(

@@ -13,6 +13,7 @@ import dev.lifeboat.control.http.ApiClient;
 import dev.lifeboat.control.http.ApiError;
 import dev.lifeboat.control.http.FleetTls;
 import dev.lifeboat.vmm.Json;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -199,6 +200,59 @@ class AgentTest {
         fleet.awaitEvacuation("a", "web", "FAILED");
         JsonNode vm = fleet.awaitState("a", "web", "FAILED");
         assertThat(vm.get("exitCode").asInt()).isEqualTo(7);
+    }
+
+    @Test
+    void aVmTakesTheSpareProcessWithItsLogAndTheNextOneStartsCold() throws Exception {
+        fleet.spareVmm = true;
+        Agent agent = fleet.start("a");
+        TestFleet.await(() -> agent.vms().hasSpare(), "a spare");
+        fleet.run("a", "first", "");
+        assertThat(agent.vms().hasSpare()).isFalse();
+        assertThat(directory.resolve("run-a/vms/first/vmm.log")).content().contains("was a spare");
+        fleet.run("a", "second", "");
+        assertThat(directory.resolve("run-a/vms/second/vmm.log")).content().doesNotContain("was a spare");
+    }
+
+    @Test
+    void aSpareThatHasDiedIsNotGivenToAVm() throws Exception {
+        fleet.spareVmm = true;
+        Agent agent = fleet.start("a");
+        TestFleet.await(() -> agent.vms().hasSpare(), "a spare");
+        ProcessHandle spare = spares().get(0);
+        spare.destroyForcibly();
+        TestFleet.await(() -> !agent.vms().hasSpare(), "the spare's end");
+        fleet.run("a", "web", "");
+        assertThat(directory.resolve("run-a/vms/web/vmm.log")).content().doesNotContain("was a spare");
+    }
+
+    @Test
+    void theSpareEndsWithItsAgentAndIsNotStartedWhereItIsNotWanted() throws Exception {
+        fleet.start("b");
+        fleet.spareVmm = true;
+        Agent agent = fleet.start("a");
+        TestFleet.await(() -> agent.vms().hasSpare(), "a spare");
+        assertThat(spares()).hasSize(1);
+        ProcessHandle spare = spares().get(0);
+        fleet.stop("a");
+        TestFleet.await(() -> !spare.isAlive(), "the spare's end");
+        assertThat(directory.resolve("run-b/spare")).doesNotExist();
+    }
+
+    private List<ProcessHandle> spares() {
+        return ProcessHandle.current()
+                .children()
+                .filter(child -> commandLine(child).contains(directory + "/run-a/spare/spare.json"))
+                .toList();
+    }
+
+    /** From proc(5): the JDK's own answer ends after a page, and class paths are longer. */
+    private static String commandLine(ProcessHandle process) {
+        try {
+            return Files.readString(Path.of("/proc/" + process.pid() + "/cmdline"));
+        } catch (IOException ended) {
+            return "";
+        }
     }
 
     @Test

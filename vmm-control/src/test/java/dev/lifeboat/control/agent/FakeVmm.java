@@ -6,7 +6,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.lifeboat.vmm.ControlSocket;
 import dev.lifeboat.vmm.Json;
 import dev.lifeboat.vmm.VmmConfig;
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
@@ -35,7 +37,15 @@ public final class FakeVmm {
     }
 
     public static void main(String[] arguments) throws Exception {
-        new FakeVmm(Json.readFile(Path.of(arguments[1]), VmmConfig.class)).run();
+        String config = arguments[1];
+        if (arguments[0].equals("--spare")) {
+            config = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8)).readLine();
+            if (config == null) {
+                return;
+            }
+            System.out.println("was a spare");
+        }
+        new FakeVmm(Json.readFile(Path.of(config), VmmConfig.class)).run();
     }
 
     private void run() throws Exception {

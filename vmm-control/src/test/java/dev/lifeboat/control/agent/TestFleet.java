@@ -32,6 +32,9 @@ import java.util.function.BooleanSupplier;
 final class TestFleet implements AutoCloseable {
     static final String MAC = "52:54:00:00:00:01";
 
+    /** Set before a start. */
+    boolean spareVmm;
+
     final Path directory;
     final FleetAuthority authority;
     final ApiClient client;
@@ -104,7 +107,8 @@ final class TestFleet implements AutoCloseable {
                 Optional.of(100),
                 directory.resolve("run-" + host).toString(),
                 Optional.empty(),
-                List.of());
+                List.of(),
+                Optional.of(spareVmm));
     }
 
     String url(String host) {
