@@ -5,10 +5,10 @@ import java.io.InputStream;
 import java.nio.ByteBuffer;
 
 /** Reads a buffer as a stream, from its position to its limit. */
-final class BufferInputStream extends InputStream {
+public final class BufferInputStream extends InputStream {
     private final ByteBuffer buffer;
 
-    BufferInputStream(ByteBuffer buffer) {
+    public BufferInputStream(ByteBuffer buffer) {
         this.buffer = buffer.mark();
     }
 

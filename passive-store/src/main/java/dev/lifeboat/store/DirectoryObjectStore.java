@@ -76,7 +76,7 @@ final class DirectoryObjectStore implements ObjectStore {
         try {
             makeParents(target);
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            syncDirectory(target.getParent());
+            opener.syncDirectory(target.getParent());
         } catch (IOException e) {
             remove(temporary);
             throw failure("cannot write " + target, e, content.remaining());
@@ -93,7 +93,7 @@ final class DirectoryObjectStore implements ObjectStore {
         try {
             makeParents(target);
             Files.createLink(target, temporary);
-            syncDirectory(target.getParent());
+            opener.syncDirectory(target.getParent());
             return Put.CREATED;
         } catch (FileAlreadyExistsException e) {
             return Put.EXISTS;
@@ -253,13 +253,7 @@ final class DirectoryObjectStore implements ObjectStore {
         } catch (FileAlreadyExistsException e) {
             return; // another writer was faster
         }
-        syncDirectory(parent.getParent());
-    }
-
-    private static void syncDirectory(Path directory) throws IOException {
-        try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
-            channel.force(true);
-        }
+        opener.syncDirectory(parent.getParent());
     }
 
     private static void remove(Path temporary) {

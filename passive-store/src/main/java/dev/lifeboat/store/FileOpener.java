@@ -32,6 +32,13 @@ interface FileOpener {
 
     OpenFile createNew(Path path) throws IOException;
 
+    /** Makes the names in a directory durable. */
+    default void syncDirectory(Path directory) throws IOException {
+        try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
+            channel.force(true);
+        }
+    }
+
     /** A file open for writing. */
     interface OpenFile extends AutoCloseable {
         int write(ByteBuffer content) throws IOException;

@@ -40,9 +40,11 @@ public final class ObjectStores {
             return provider.get().open(url, endpoint, region);
         }
         if (LIBRARIES.containsKey(scheme)) {
-            throw new StoreException("'" + url + "' needs the library " + LIBRARIES.get(scheme)
-                    + ", which is not here: name the folder of its" + " jars with -D" + StoreLibraries.FOLDERS
-                    + "=FOLDER (./lifeboat does after a build)");
+            String library = LIBRARIES.get(scheme);
+            throw new StoreException("'" + url + "' needs the library " + library
+                    + ", which is not here: in a clone run mvn -DskipTests -pl passive-store/" + library
+                    + " -am package, elsewhere name the folder of its jars with -D" + StoreLibraries.FOLDERS
+                    + "=FOLDER");
         }
         throw new StoreException("'" + url + "' is no store: use " + FORMS);
     }

@@ -58,16 +58,26 @@ public final class FaultProxy implements AutoCloseable {
     private static final Set<String> OF_ONE_CONNECTION =
             Set.of("connection", "expect", "upgrade", "http2-settings", "keep-alive");
 
-    private record Request(String method, String target, List<String> head, byte[] body) {}
+    private record Request(String method, String target, List<String> head, byte[] body) {
+        /** Google's uploads have the name at the start of the body. */
+        boolean names(String part) {
+            String start = new String(body, 0, Math.min(400, body.length), StandardCharsets.ISO_8859_1);
+            return target.contains(part) || target.startsWith("/upload/") && start.contains(part);
+        }
+    }
+
+    /** A fault for the next upload whose request names {@code part}. */
+    private record Scripted(String part, Fault fault) {}
 
     private final int serverPort;
     private final ServerSocket listening;
     private final ExecutorService threads = Executors.newCachedThreadPool();
     private final CountDownLatch closing = new CountDownLatch(1);
-    private final Queue<Fault> uploads = new ConcurrentLinkedQueue<>();
+    private final Queue<Scripted> uploads = new ConcurrentLinkedQueue<>();
     private final Queue<Fault> reads = new ConcurrentLinkedQueue<>();
     private final Set<Socket> open = ConcurrentHashMap.newKeySet();
     private volatile String slowPart = "";
+    private volatile boolean struck;
 
     /** @param serverPort on the loopback address */
     public FaultProxy(int serverPort) throws IOException {
@@ -82,7 +92,14 @@ public final class FaultProxy implements AutoCloseable {
 
     /** Each of these happens to one of the next uploads (PUT or POST), in this order. */
     public void onUploads(Fault... faults) {
-        uploads.addAll(List.of(faults));
+        onUploads("", faults);
+    }
+
+    /** As {@link #onUploads(Fault...)}, for uploads of objects whose key contains {@code part}. */
+    public void onUploads(String part, Fault... faults) {
+        for (Fault fault : faults) {
+            uploads.add(new Scripted(part, fault));
+        }
     }
 
     /** Each of these happens to one of the next reads (GET), in this order. */
@@ -99,7 +116,13 @@ public final class FaultProxy implements AutoCloseable {
         return uploads.isEmpty() && reads.isEmpty();
     }
 
+    /** Whether a fault has happened since {@link #clear}. */
+    public boolean hasStruck() {
+        return struck;
+    }
+
     public void clear() {
+        struck = false;
         uploads.clear();
         reads.clear();
         slowPart = "";
@@ -167,9 +190,10 @@ public final class FaultProxy implements AutoCloseable {
     private void handle(Socket client, Request request) throws IOException, InterruptedException {
         Fault fault = request.method().equals("GET")
                 ? reads.poll()
-                : request.method().equals("DELETE") || request.method().equals("HEAD") ? null : uploads.poll();
+                : request.method().equals("DELETE") || request.method().equals("HEAD") ? null : nextFor(request);
         String slow = slowPart;
-        if (fault == Fault.SLOW || !slow.isEmpty() && request.target().contains(slow)) {
+        if (fault == Fault.SLOW || !slow.isEmpty() && request.names(slow)) {
+            struck = true;
             closing.await(SLOW_MS, TimeUnit.MILLISECONDS);
             fault = fault == Fault.SLOW ? null : fault;
         }
@@ -177,6 +201,7 @@ public final class FaultProxy implements AutoCloseable {
             client.getOutputStream().write(answer(request, request.body().length));
             return;
         }
+        struck = true;
         switch (fault) {
             case BUSY -> status(client, "503 Service Unavailable");
             case CONFLICT -> status(client, "409 Conflict");
@@ -199,6 +224,11 @@ public final class FaultProxy implements AutoCloseable {
                 // CUT_BEFORE: nothing is done.
             }
         }
+    }
+
+    private synchronized Fault nextFor(Request request) {
+        Scripted next = uploads.peek();
+        return next != null && request.names(next.part()) ? uploads.remove().fault() : null;
     }
 
     /** The server's whole answer; empty when it saw only {@code bodyBytes} of a longer body. */

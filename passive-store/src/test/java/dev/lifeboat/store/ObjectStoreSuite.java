@@ -68,7 +68,7 @@ abstract class ObjectStoreSuite {
         int racers = 6;
         ExecutorService threads = Executors.newFixedThreadPool(racers);
         try {
-            for (int round = 0; round < 40; round++) {
+            for (int round = 0; round < 20; round++) {
                 String key = "race/" + round;
                 List<Callable<String>> tries = new ArrayList<>();
                 for (int racer = 0; racer < racers; racer++) {
