@@ -62,6 +62,21 @@ public final class MemoryStore implements VmStore {
             }
 
             @Override
+            public Optional<OwnerRecord> of(long term) {
+                if (registryFailing) {
+                    throw new StoreException("the registry is not reachable");
+                }
+                synchronized (MemoryStore.this) {
+                    return Optional.ofNullable(owners.get(term));
+                }
+            }
+
+            @Override
+            public String describe() {
+                return "a registry in memory";
+            }
+
+            @Override
             public OwnerRecord claim(OwnerRecord record) {
                 beforeClaim.run();
                 if (registryFailing) {

@@ -66,6 +66,22 @@ public final class DefaultVmStore implements VmStore {
         return objects;
     }
 
+    private DefaultVmStore(DefaultVmStore other, OwnerRegistry owners) {
+        store = other.store;
+        vmKeys = other.vmKeys;
+        objects = other.objects;
+        wallClockMs = other.wallClockMs;
+        vmId = other.vmId;
+        settings = other.settings;
+        keys = other.keys;
+        this.owners = owners;
+    }
+
+    /** The same epochs with the owner records of another registry. */
+    public VmStore ownedIn(OwnerRegistry registry) {
+        return new DefaultVmStore(this, registry);
+    }
+
     @Override
     public String vmId() {
         return vmId;

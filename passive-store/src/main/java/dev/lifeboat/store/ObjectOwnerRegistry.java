@@ -4,6 +4,7 @@ package dev.lifeboat.store;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,34 +27,33 @@ final class ObjectOwnerRegistry implements OwnerRegistry {
         // Terms count moves of one VM, so the list is short.
         List<String> found = store.list(keys.ownerPrefix(), Integer.MAX_VALUE);
         for (int i = found.size() - 1; i >= 0; i--) {
-            String key = found.get(i);
-            if (keys.termOf(key).isEmpty()) {
-                LOG.warn("ignoring {} in {}: it is not an owner record", key, store.describe());
+            OptionalLong term = keys.termOf(found.get(i));
+            if (term.isEmpty()) {
+                LOG.warn("ignoring {} in {}: it is not an owner record", found.get(i), store.describe());
                 continue;
             }
-            Optional<ByteBuffer> content = store.get(key);
-            if (content.isPresent()) {
-                return Optional.of(read(key, content.get()));
+            Optional<OwnerRecord> record = of(term.getAsLong());
+            if (record.isPresent()) {
+                return record;
             }
         }
         return Optional.empty();
     }
 
     @Override
-    public OwnerRecord claim(OwnerRecord record) {
-        if (!record.vmId().equals(vmId) || record.term() < 1) {
-            throw new IllegalArgumentException("not a record of VM " + vmId + ": " + record);
-        }
-        String key = keys.owner(record.term());
-        Optional<ByteBuffer> standing = PutOnce.put(store, key, Records.bytes(record));
-        return standing.isEmpty() ? record : read(key, standing.get());
+    public Optional<OwnerRecord> of(long term) {
+        return store.get(keys.owner(term)).map(content -> OwnerRecords.read(vmId, term, content));
     }
 
-    private OwnerRecord read(String key, ByteBuffer content) {
-        OwnerRecord record = Records.owner(key, content);
-        if (!record.vmId().equals(vmId) || record.term() != keys.termOf(key).orElse(-1)) {
-            throw new DamagedObjectException("damaged object " + key + ": it is the record of another key: " + record);
-        }
-        return record;
+    @Override
+    public OwnerRecord claim(OwnerRecord record) {
+        OwnerRecords.check(vmId, record);
+        Optional<ByteBuffer> standing = PutOnce.put(store, keys.owner(record.term()), OwnerRecords.bytes(record));
+        return standing.isEmpty() ? record : OwnerRecords.read(vmId, record.term(), standing.get());
+    }
+
+    @Override
+    public String describe() {
+        return store.describe();
     }
 }

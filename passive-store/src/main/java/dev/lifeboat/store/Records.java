@@ -143,7 +143,7 @@ final class Records {
 
     static OwnerRecord owner(String key, ByteBuffer bytes) {
         OwnerRecord record =
-                open("LBOWNER1", OwnerRecord.VERSION, OwnerRecord.VERSION, JSON, OwnerRecord.class, key, bytes);
+                open("LBOWNER1", OwnerRecord.OLDEST_VERSION, OwnerRecord.VERSION, JSON, OwnerRecord.class, key, bytes);
         if (record.vmId() == null || record.nonce() == null) {
             throw new DamagedObjectException("damaged object " + key + ": fields are missing");
         }

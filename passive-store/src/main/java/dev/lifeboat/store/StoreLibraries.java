@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.ServiceLoader;
+import java.util.function.Predicate;
 
 /**
  * Finds the provider of a scheme: on the class path, else in one of the folders of jars that {@link #FOLDERS} names.
@@ -33,19 +34,30 @@ final class StoreLibraries {
     }
 
     static Optional<ObjectStoreProvider> find(String scheme, String folders) {
-        Optional<ObjectStoreProvider> known = provider(scheme, StoreLibraries.class.getClassLoader());
+        return find(ObjectStoreProvider.class, provider -> provider.scheme().equals(scheme), folders);
+    }
+
+    static Optional<OwnerRegistryProvider> findRegistry(String scheme) {
+        return find(
+                OwnerRegistryProvider.class,
+                provider -> provider.scheme().equals(scheme),
+                System.getProperty(FOLDERS, ""));
+    }
+
+    private static <P> Optional<P> find(Class<P> kind, Predicate<P> fits, String folders) {
+        Optional<P> known = provider(kind, fits, StoreLibraries.class.getClassLoader());
         for (String folder : folders.split(File.pathSeparator)) {
             if (known.isEmpty() && !folder.isEmpty()) {
-                known = provider(scheme, loader(Path.of(folder)));
+                known = provider(kind, fits, loader(Path.of(folder)));
             }
         }
         return known;
     }
 
-    private static Optional<ObjectStoreProvider> provider(String scheme, ClassLoader loader) {
-        return ServiceLoader.load(ObjectStoreProvider.class, loader).stream()
+    private static <P> Optional<P> provider(Class<P> kind, Predicate<P> fits, ClassLoader loader) {
+        return ServiceLoader.load(kind, loader).stream()
                 .map(ServiceLoader.Provider::get)
-                .filter(provider -> provider.scheme().equals(scheme))
+                .filter(fits)
                 .findFirst();
     }
 

@@ -12,6 +12,7 @@ import dev.lifeboat.stream.StreamException;
 import dev.lifeboat.stream.StreamedDisk;
 import dev.lifeboat.stream.Streamer;
 import dev.lifeboat.stream.evacuation.EvacuationException.VmFate;
+import dev.lifeboat.stream.lease.LeaseKeeper;
 import dev.lifeboat.stream.wire.HelloInfo;
 import dev.lifeboat.stream.wire.Message;
 import dev.lifeboat.stream.wire.Wire;
@@ -65,6 +66,9 @@ final class EvacuationAttempt {
 
     private WireConnection connection;
     private PagePipeline pipeline;
+    /** In lease mode what the target may run by; 0 in strict mode. */
+    private long grantMillis;
+
     private boolean suspended;
     private boolean paused;
 
@@ -104,6 +108,7 @@ final class EvacuationAttempt {
                 greet();
                 preCopy();
                 pauseAndSendTheRest();
+                grantMillis = giveRight();
             } catch (RuntimeException e) {
                 throw rollBack(e, streamer.owner());
             } finally {
@@ -117,6 +122,9 @@ final class EvacuationAttempt {
             Optional<Message.Committed> committed = switchOver(newTerm);
             if (committed.isPresent()) {
                 committedNs = System.nanoTime();
+                if (committed.get().ranBefore()) {
+                    committedNs -= TimeUnit.MICROSECONDS.toNanos(committed.get().claimMicros());
+                }
             }
             source.enter(SourceState.HANDED_OVER);
             afterwards();
@@ -286,6 +294,19 @@ final class EvacuationAttempt {
                 cause);
     }
 
+    /** The last step that can still be taken back: from here on this host runs the VM only after winning the next term. */
+    private long giveRight() {
+        if (source.lease().isEmpty()) {
+            return 0;
+        }
+        return source.lease()
+                .get()
+                .give()
+                .orElseThrow(() -> new StreamException(
+                        "the VM's lease could not be renewed for a while, and what is left of it is too short to hand"
+                                + " the VM over: is the owner registry reachable?"));
+    }
+
     /**
      * Lets the target claim the term; when it does not say that it did, claims it for this host.
      *
@@ -295,7 +316,7 @@ final class EvacuationAttempt {
     private Optional<Message.Committed> switchOver(long newTerm) {
         RuntimeException doubt;
         try {
-            connection.send(new Message.Switch(newTerm));
+            connection.send(new Message.Switch(newTerm, grantMillis));
             Message.Committed committed =
                     inbox.await(Message.Committed.class, limit(config.switchMs()), "take the VM over");
             if (committed.owner().term() == newTerm
@@ -307,7 +328,12 @@ final class EvacuationAttempt {
             doubt = e;
         }
         LOG.warn("Not clear whether {} runs the VM, asking the registry: {}", request.targetName(), doubt.getMessage());
-        OwnerRecord mine = OwnershipRace.record(streamer.store().vmId(), newTerm, source.hostName());
+        // Until then it may run there by the right it was given, and its claim is better than ours: it has the newer
+        // state.
+        source.lease().ifPresent(LeaseKeeper::awaitGivenOver);
+        OwnerRecord record = OwnershipRace.record(streamer.store().vmId(), newTerm, source.hostName());
+        OwnerRecord mine = source.lease().map(lease -> lease.withLease(record)).orElse(record);
+        long claimedNs = System.nanoTime();
         Optional<OwnerRecord> standing = OwnershipRace.run(streamer.store().owners(), mine, config.ownershipMs());
         if (standing.isEmpty()) {
             throw new EvacuationException(
@@ -317,6 +343,7 @@ final class EvacuationAttempt {
                     doubt);
         }
         if (standing.get().nonce().equals(mine.nonce())) {
+            source.lease().ifPresent(lease -> lease.take(mine, claimedNs));
             throw rollBack(doubt, mine);
         }
         LOG.info("{} owns the VM in term {}", standing.get().host(), newTerm);

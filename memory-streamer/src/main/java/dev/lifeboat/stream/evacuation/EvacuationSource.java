@@ -4,6 +4,7 @@ package dev.lifeboat.stream.evacuation;
 import dev.lifeboat.stream.HeldFrames;
 import dev.lifeboat.stream.LiveVm;
 import dev.lifeboat.stream.Streamer;
+import dev.lifeboat.stream.lease.LeaseKeeper;
 import dev.lifeboat.stream.wire.WireSecurity;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -22,15 +23,11 @@ public final class EvacuationSource {
     private final String cpuCompatibilityKey;
     private final Optional<HeldFrames> heldFrames;
     private final Consumer<SourceState> stateListener;
+    private final Optional<LeaseKeeper> lease;
     private final AtomicBoolean busy = new AtomicBoolean();
     private volatile SourceState state = SourceState.RUNNING;
 
-    /**
-     * @param streamer of this VM; it also knows the store, the owner record and the VM's description
-     * @param hostName of this host, for owner records and messages
-     * @param cpuCompatibilityKey see {@code HelloInfo}
-     * @param stateListener hears each state when it is entered, on the evacuation's thread
-     */
+    /** In strict mode. */
     public EvacuationSource(
             EvacuationConfig config,
             WireSecurity security,
@@ -40,6 +37,35 @@ public final class EvacuationSource {
             String cpuCompatibilityKey,
             Optional<HeldFrames> heldFrames,
             Consumer<SourceState> stateListener) {
+        this(
+                config,
+                security,
+                vm,
+                streamer,
+                hostName,
+                cpuCompatibilityKey,
+                heldFrames,
+                stateListener,
+                Optional.empty());
+    }
+
+    /**
+     * @param streamer of this VM; it also knows the store, the owner record and the VM's description
+     * @param hostName of this host, for owner records and messages
+     * @param cpuCompatibilityKey see {@code HelloInfo}
+     * @param stateListener hears each state when it is entered, on the evacuation's thread
+     * @param lease in lease mode; {@code vm} is then the one behind it
+     */
+    public EvacuationSource(
+            EvacuationConfig config,
+            WireSecurity security,
+            LiveVm vm,
+            Streamer streamer,
+            String hostName,
+            String cpuCompatibilityKey,
+            Optional<HeldFrames> heldFrames,
+            Consumer<SourceState> stateListener,
+            Optional<LeaseKeeper> lease) {
         this.config = config;
         this.security = security;
         this.vm = vm;
@@ -48,6 +74,7 @@ public final class EvacuationSource {
         this.cpuCompatibilityKey = cpuCompatibilityKey;
         this.heldFrames = heldFrames;
         this.stateListener = stateListener;
+        this.lease = lease;
     }
 
     /**
@@ -98,6 +125,10 @@ public final class EvacuationSource {
 
     String cpuCompatibilityKey() {
         return cpuCompatibilityKey;
+    }
+
+    Optional<LeaseKeeper> lease() {
+        return lease;
     }
 
     Optional<HeldFrames> heldFrames() {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.stream.evacuation;
 
+import dev.lifeboat.store.OwnerRecord;
 import dev.lifeboat.store.VmStore;
 import dev.lifeboat.stream.FrameInjector;
 import dev.lifeboat.stream.StreamException;
+import dev.lifeboat.stream.lease.LeaseTerms;
 import dev.lifeboat.stream.wire.FrameReceiver;
 import dev.lifeboat.stream.wire.HelloInfo;
 import dev.lifeboat.stream.wire.Message;
@@ -34,12 +36,37 @@ public final class EvacuationTarget implements AutoCloseable {
     private final Optional<FrameInjector> injector;
     private final String hostName;
     private final Consumer<TargetState> stateListener;
+    private final Optional<LeaseTerms> lease;
+    private final Consumer<OwnerRecord> onLost;
     private final WireTransport transport;
     private final WireTransport.Listener listener;
     private final AtomicReference<TargetSession> session = new AtomicReference<>();
     private final CompletableFuture<Arrival> arrival = new CompletableFuture<>();
     private final CompletableFuture<Boolean> complete = new CompletableFuture<>();
     private volatile TargetState state = TargetState.EMPTY;
+
+    /** In strict mode. */
+    public EvacuationTarget(
+            EvacuationConfig config,
+            WireSecurity security,
+            InetSocketAddress listen,
+            VmStore store,
+            IncomingVm incoming,
+            Optional<FrameInjector> injector,
+            String hostName,
+            Consumer<TargetState> stateListener) {
+        this(
+                config,
+                security,
+                listen,
+                store,
+                incoming,
+                injector,
+                hostName,
+                stateListener,
+                Optional.empty(),
+                follower -> {});
+    }
 
     /**
      * Starts listening.
@@ -48,6 +75,8 @@ public final class EvacuationTarget implements AutoCloseable {
      * @param store of the VM that is expected; its registry decides the ownership
      * @param injector where frames that the source held go
      * @param stateListener hears each state when it is entered, on the session's thread
+     * @param lease in lease mode
+     * @param onLost hears, in lease mode, who took the VM over after it had run here; the guest stands still by then
      * @throws WireException when the address cannot be listened on
      */
     public EvacuationTarget(
@@ -58,13 +87,17 @@ public final class EvacuationTarget implements AutoCloseable {
             IncomingVm incoming,
             Optional<FrameInjector> injector,
             String hostName,
-            Consumer<TargetState> stateListener) {
+            Consumer<TargetState> stateListener,
+            Optional<LeaseTerms> lease,
+            Consumer<OwnerRecord> onLost) {
         this.config = config;
         this.store = store;
         this.incoming = incoming;
         this.injector = injector;
         this.hostName = hostName;
         this.stateListener = stateListener;
+        this.lease = lease;
+        this.onLost = onLost;
         transport = new WireTransport("target-wire", security, config.wire());
         try {
             listener = transport.listen(listen, Gate::new);
@@ -107,6 +140,14 @@ public final class EvacuationTarget implements AutoCloseable {
 
     IncomingVm incoming() {
         return incoming;
+    }
+
+    Optional<LeaseTerms> lease() {
+        return lease;
+    }
+
+    Consumer<OwnerRecord> onLost() {
+        return onLost;
     }
 
     Optional<FrameInjector> injector() {

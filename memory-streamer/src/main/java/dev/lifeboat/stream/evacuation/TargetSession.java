@@ -16,6 +16,7 @@ import dev.lifeboat.stream.LiveVm;
 import dev.lifeboat.stream.MemoryHash;
 import dev.lifeboat.stream.StreamException;
 import dev.lifeboat.stream.StreamedDisk;
+import dev.lifeboat.stream.lease.LeaseKeeper;
 import dev.lifeboat.stream.wire.HelloInfo;
 import dev.lifeboat.stream.wire.Message;
 import dev.lifeboat.stream.wire.WireConnection;
@@ -73,6 +74,8 @@ final class TargetSession extends Inbox {
     private final ByteBuffer pages = ByteBuffer.allocateDirect(RunCodec.MAX_RUN_BYTES);
     private final long pagesAddress = NativeMemory.addressOf(pages);
     private volatile long stateArrivedNs;
+    /** Before READY was sent: what the source states in its answer was true after it. */
+    private long readyNs;
 
     private List<StreamedDisk> disks = List.of();
     private Thread hydrator;
@@ -169,20 +172,20 @@ final class TargetSession extends Inbox {
         boolean orderly = false;
         try {
             LiveVm vm;
-            long term;
+            Message.Switch order;
             try {
                 prepare();
                 vm = receive();
-                term = await(Message.Switch.class, config.readyMs(), "switch").term();
-                if (term != hello.term() + 1) {
-                    throw new WireException("SWITCH to term " + term + " after " + hello.term());
+                order = await(Message.Switch.class, config.readyMs(), "switch");
+                if (order.term() != hello.term() + 1) {
+                    throw new WireException("SWITCH to term " + order.term() + " after " + hello.term());
                 }
             } catch (RuntimeException e) {
                 orderly = true;
                 giveUp(e);
                 return;
             }
-            takeOver(vm, term);
+            takeOver(vm, order);
             orderly = true;
         } finally {
             if (!orderly) {
@@ -317,6 +320,7 @@ final class TargetSession extends Inbox {
         vm.dirtyLog().start();
         long builtNs = System.nanoTime();
         target.enter(TargetState.READY);
+        readyNs = System.nanoTime();
         connection.send(new Message.Ready(micros(startedNs - stateArrivedNs), micros(builtNs - startedNs)));
         return vm;
     }
@@ -342,46 +346,85 @@ final class TargetSession extends Inbox {
         }
     }
 
-    /** From here on nothing but the registry decides: the source may be gone, and the VM may be ours alone (I4). */
-    private void takeOver(LiveVm vm, long term) {
-        long readyNs = System.nanoTime();
-        OwnerRecord mine = OwnershipRace.record(hello.vmId(), term, target.hostName());
+    /**
+     * From here on nothing but the registry decides: the source may be gone, and the VM may be ours alone (I4). In lease mode
+     * the guest runs at once, by the right that the source gave, and the registry is asked behind its back.
+     */
+    private void takeOver(LiveVm built, Message.Switch order) {
+        long switchedNs = System.nanoTime();
+        Optional<LeaseKeeper> lease = target.lease()
+                .map(terms -> new LeaseKeeper(
+                        terms,
+                        target.store().owners(),
+                        hello.vmId(),
+                        built,
+                        target.incoming()::resume,
+                        follower -> target.onLost().accept(follower)));
+        LiveVm vm = lease.map(LeaseKeeper::vm).orElse(built);
+        long resumedNs = 0;
+        if (lease.isPresent() && order.grantMillis() > 0 && lease.get().grant(readyNs, order.grantMillis())) {
+            target.enter(TargetState.GRANTED);
+            resume(lease);
+            resumedNs = System.nanoTime();
+        }
+        boolean ranBefore = resumedNs != 0;
+        OwnerRecord record = OwnershipRace.record(hello.vmId(), order.term(), target.hostName());
+        OwnerRecord mine = lease.map(keeper -> keeper.withLease(record)).orElse(record);
+        long claimNs = System.nanoTime();
         Optional<OwnerRecord> standing = OwnershipRace.run(target.store().owners(), mine, config.ownershipMs());
         if (standing.isEmpty() || !standing.get().nonce().equals(mine.nonce())) {
+            lease.ifPresent(LeaseKeeper::lose);
+            lease.ifPresent(LeaseKeeper::close);
+            running = false;
             giveUp(new StreamException(
                     standing.isEmpty()
-                            ? "nobody could find out who owns the VM in term " + term + ", so it does not run here"
-                            : standing.get().host() + " owns the VM in term " + term));
+                            ? "nobody could find out who owns the VM in term " + order.term()
+                                    + ", so it does not run here"
+                            : standing.get().host() + " owns the VM in term " + order.term()));
             return;
         }
         long ownedNs = System.nanoTime();
+        lease.ifPresent(keeper -> keeper.take(mine, claimNs));
         target.enter(TargetState.OWNER);
-        running = true;
-        try {
-            target.incoming().resume();
-        } catch (RuntimeException e) {
-            target.arrival().completeExceptionally(e);
-            target.complete().completeExceptionally(e);
-            throw e;
+        if (!ranBefore) {
+            resume(lease);
+            resumedNs = System.nanoTime();
         }
-        long resumedNs = System.nanoTime();
-        tellSource(new Message.Committed(standing.get(), micros(ownedNs - readyNs), micros(resumedNs - ownedNs)));
+        long resumeNs = resumedNs - (ranBefore ? switchedNs : ownedNs);
+        tellSource(new Message.Committed(standing.get(), micros(ownedNs - claimNs), micros(resumeNs), ranBefore));
         target.enter(TargetState.RUNNING);
         target.arrival()
                 .complete(new Arrival(
                         vm,
                         standing.get(),
+                        lease,
                         baseline(),
                         hello,
                         maps.stream().mapToLong(ArrivalMap::hydratedPages).sum(),
                         maps.stream().mapToLong(map -> map.received().count()).sum(),
                         hydrateMs,
-                        (resumedNs - readyNs) / 1e6));
+                        (resumedNs - switchedNs) / 1e6));
         boolean equal = forwardedFramesUntilBye();
         connection.close();
         target.enter(TargetState.COMPLETE);
         free();
         target.complete().complete(equal);
+    }
+
+    /** The guest's first instruction here; behind a lease it runs when the lease is there. */
+    private void resume(Optional<LeaseKeeper> lease) {
+        running = true;
+        try {
+            if (lease.isPresent()) {
+                lease.get().vm().resume();
+            } else {
+                target.incoming().resume();
+            }
+        } catch (RuntimeException e) {
+            target.arrival().completeExceptionally(e);
+            target.complete().completeExceptionally(e);
+            throw e;
+        }
     }
 
     private void free() {

@@ -11,12 +11,14 @@ public enum TargetState {
     RECEIVING,
     /** Everything is there and the VM is built; it needs the ownership. */
     READY,
+    /** Lease mode: the guest runs here by the right that the source gave, and the claim of the term is under way. */
+    GRANTED,
     /** Owns the VM. */
     OWNER,
     /** The guest runs here. */
     RUNNING,
     /** The source is not needed any more. */
     COMPLETE,
-    /** Gave up before it owned the VM; it will not run here. */
+    /** Gave up before it owned the VM; it will not run here (any more). */
     FAILED
 }

@@ -216,6 +216,16 @@ public final class Warmup {
         }
 
         @Override
+        public Optional<OwnerRecord> of(long term) {
+            return Optional.ofNullable(owners.get(term));
+        }
+
+        @Override
+        public String describe() {
+            return "a warm-up";
+        }
+
+        @Override
         public OwnerRecord claim(OwnerRecord record) {
             OwnerRecord before = owners.putIfAbsent(record.term(), record);
             return before == null ? record : before;

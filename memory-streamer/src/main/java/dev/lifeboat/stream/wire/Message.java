@@ -110,8 +110,13 @@ public sealed interface Message {
         }
     }
 
-    /** From here on the target may claim the term. */
-    record Switch(long term) implements Message {
+    /**
+     * From here on the target may claim the term.
+     *
+     * @param grantMillis in lease mode what is left of the source's right, which the target now has: it may let the guest run
+     *     before its claim is answered. 0: it may not
+     */
+    record Switch(long term, long grantMillis) implements Message {
         @Override
         public FrameType type() {
             return FrameType.SWITCH;
@@ -119,12 +124,12 @@ public sealed interface Message {
 
         @Override
         public void writeTo(ByteBuf body) {
-            body.writeLong(term);
+            body.writeLong(term).writeLong(grantMillis);
         }
     }
 
     /** The target owns the VM and has resumed it. */
-    record Committed(OwnerRecord owner, long claimMicros, long resumeMicros) implements Message {
+    record Committed(OwnerRecord owner, long claimMicros, long resumeMicros, boolean ranBefore) implements Message {
         @Override
         public FrameType type() {
             return FrameType.COMMITTED;
@@ -137,7 +142,8 @@ public sealed interface Message {
             body.writeLong(owner.term());
             text(body, owner.host());
             text(body, owner.nonce());
-            body.writeLong(owner.createdAtMillis()).writeLong(claimMicros).writeLong(resumeMicros);
+            body.writeLong(owner.createdAtMillis()).writeLong(owner.leaseMillis());
+            body.writeLong(claimMicros).writeLong(resumeMicros).writeBoolean(ranBefore);
         }
     }
 
@@ -200,13 +206,20 @@ public sealed interface Message {
                 yield new State(state, hashed, hash);
             }
             case READY -> new Ready(body.readLong(), body.readLong());
-            case SWITCH -> new Switch(body.readLong());
+            case SWITCH -> new Switch(body.readLong(), body.readLong());
             case COMMITTED ->
                 new Committed(
                         new OwnerRecord(
-                                body.readInt(), text(body), body.readLong(), text(body), text(body), body.readLong()),
+                                body.readInt(),
+                                text(body),
+                                body.readLong(),
+                                text(body),
+                                text(body),
+                                body.readLong(),
+                                body.readLong()),
                         body.readLong(),
-                        body.readLong());
+                        body.readLong(),
+                        body.readBoolean());
             case ABORT -> new Abort(text(body));
             case BYE -> new Bye(body.readBoolean(), body.readLong());
             case RUN, ETHERNET, HEARTBEAT -> throw new IllegalArgumentException(type + " is not a control message");

@@ -6,7 +6,7 @@ import dev.lifeboat.store.RunCodec;
 /** The numbers of the protocol (docs/protocol.md). */
 public final class Wire {
     /** Both sides must have the same; see "Versions" in docs/protocol.md. */
-    public static final int VERSION = 2;
+    public static final int VERSION = 3;
     /** "LBMG", the first four bytes of a HELLO's body. */
     static final int MAGIC = 0x4c424d47;
     /** Body length (4), type (1), checksum (4). */

@@ -240,7 +240,7 @@ class EvacuationTest {
     @ParameterizedTest
     @EnumSource(
             mode = EnumSource.Mode.EXCLUDE,
-            names = {"EMPTY", "FAILED"})
+            names = {"EMPTY", "FAILED", "GRANTED"})
     void aTargetKilledInAnyStateLeavesExactlyOneOwner(TargetState killedIn) throws Exception {
         TestHost a = booted("a");
         TestHost b = host("b");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.stream.evacuation;
 
+import dev.lifeboat.store.FencedException;
 import dev.lifeboat.store.OwnerRecord;
 import dev.lifeboat.store.VmStore;
 import dev.lifeboat.stream.Baseline;
@@ -13,6 +14,8 @@ import dev.lifeboat.stream.LiveVm;
 import dev.lifeboat.stream.StreamedDisk;
 import dev.lifeboat.stream.Streamer;
 import dev.lifeboat.stream.StreamerConfig;
+import dev.lifeboat.stream.lease.LeaseKeeper;
+import dev.lifeboat.stream.lease.LeaseTerms;
 import dev.lifeboat.stream.wire.HelloInfo;
 import dev.lifeboat.stream.wire.WireLimits;
 import dev.lifeboat.stream.wire.WireSecurity;
@@ -70,6 +73,12 @@ final class TestHost implements AutoCloseable {
     Optional<HeldFrames> heldFrames = Optional.empty();
     Optional<FrameInjector> injector = Optional.empty();
     EvacuationSource source;
+    /** Lease mode. */
+    Optional<LeaseTerms> lease = Optional.empty();
+
+    Optional<LeaseKeeper> keeper = Optional.empty();
+    /** Who took the VM away from this host, in lease mode. */
+    volatile Optional<OwnerRecord> lostTo = Optional.empty();
 
     TestHost(String name, VmStore store, WireSecurity security) {
         this.name = name;
@@ -82,9 +91,32 @@ final class TestHost implements AutoCloseable {
         memory = new GuestMemory(MEMORY_BYTES);
         disks = freshDisks();
         vm = new FakeVm(memory, disks, PAGES, seed, pauseBetweenWritesNs);
-        stream(store.owners().claim(OwnershipRace.record(store.vmId(), 1, name)), Baseline.nothing());
-        vm.resume();
+        stream(claim(1), Baseline.nothing());
+        live().resume();
         return this;
+    }
+
+    /** Wins a term, and in lease mode the lease of {@link #vm} with it. */
+    OwnerRecord claim(long term) {
+        OwnerRecord record = OwnershipRace.record(store.vmId(), term, name);
+        keeper = lease.map(terms -> new LeaseKeeper(terms, store.owners(), store.vmId(), vm, vm::resume, this::lost));
+        OwnerRecord mine = keeper.map(k -> k.withLease(record)).orElse(record);
+        long startedNs = System.nanoTime();
+        OwnerRecord standing = store.owners().claim(mine);
+        if (!standing.equals(mine)) {
+            throw new FencedException(standing.host() + " was faster");
+        }
+        keeper.ifPresent(k -> k.take(mine, startedNs));
+        return mine;
+    }
+
+    private void lost(OwnerRecord follower) {
+        lostTo = Optional.of(follower);
+    }
+
+    /** What streaming and evacuation see. */
+    LiveVm live() {
+        return keeper.map(LeaseKeeper::vm).orElse(vm);
     }
 
     /** As every host makes them before the VM's content is there: a blank disk and one over a base image. */
@@ -94,9 +126,10 @@ final class TestHost implements AutoCloseable {
 
     private void stream(OwnerRecord owner, Baseline baseline) {
         StreamerConfig fast = new StreamerConfig(30, 4, 64, 1 << 20, 1, 16, 10, 50, 1 << 20);
-        streamer = new Streamer(fast, vm, store, owner, baseline, "{}", message -> {});
+        streamer = new Streamer(fast, live(), store, owner, baseline, "{}", message -> {});
         streamer.start();
-        source = new EvacuationSource(config, security, vm, streamer, name, "cpu", heldFrames, this::sourceState);
+        source = new EvacuationSource(
+                config, security, live(), streamer, name, "cpu", heldFrames, this::sourceState, keeper);
     }
 
     private void sourceState(SourceState state) {
@@ -112,7 +145,9 @@ final class TestHost implements AutoCloseable {
                 new Incoming(),
                 injector,
                 name,
-                state -> onTargetState.accept(state));
+                state -> onTargetState.accept(state),
+                lease,
+                this::lost);
         return new InetSocketAddress(InetAddress.getLoopbackAddress(), target.port());
     }
 
@@ -127,7 +162,10 @@ final class TestHost implements AutoCloseable {
     /** Waits for the VM that is on its way here, and streams it. */
     Arrival arrived() throws Exception {
         Arrival arrival = target.arrival().get(20, TimeUnit.SECONDS);
-        vm = (FakeVm) arrival.vm();
+        keeper = arrival.lease();
+        if (keeper.isEmpty()) {
+            vm = (FakeVm) arrival.vm();
+        }
         stream(arrival.owner(), arrival.baseline());
         return arrival;
     }
@@ -136,9 +174,9 @@ final class TestHost implements AutoCloseable {
     String findDamage() {
         // A cut of the streamer would resume the guest under the check.
         streamer.suspend(Duration.ofSeconds(20));
-        vm.pause();
+        live().pause();
         String damage = vm.findDamage();
-        vm.resume();
+        live().resume();
         streamer.resume(streamer.owner());
         return damage;
     }
@@ -204,6 +242,7 @@ final class TestHost implements AutoCloseable {
 
     @Override
     public void close() {
+        keeper.ifPresent(LeaseKeeper::close);
         if (streamer != null) {
             streamer.close();
         }
