@@ -4,6 +4,7 @@ package dev.lifeboat.vmm;
 import dev.lifeboat.store.OwnerRecord;
 import dev.lifeboat.store.VmStore;
 import dev.lifeboat.stream.Baseline;
+import dev.lifeboat.stream.LiveVm;
 import dev.lifeboat.stream.Streamer;
 import dev.lifeboat.stream.StreamerConfig;
 import dev.lifeboat.stream.StreamerListener;
@@ -11,6 +12,7 @@ import dev.lifeboat.stream.evacuation.EvacuationConfig;
 import dev.lifeboat.stream.evacuation.EvacuationSource;
 import dev.lifeboat.stream.evacuation.MemoryCheck;
 import dev.lifeboat.stream.evacuation.SourceState;
+import dev.lifeboat.stream.lease.LeaseKeeper;
 import dev.lifeboat.stream.wire.WireSecurity;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -24,13 +26,15 @@ final class RunningVm implements AutoCloseable {
     static final EvacuationConfig EVACUATION = EvacuationConfig.defaults().withMemoryCheck(MemoryCheck.AFTER_SWITCH);
 
     private final MicroVm vm;
+    private final LiveVm live;
     private final Optional<Protection> protection;
 
     /** What a store adds to a VM. */
-    record Protection(Streamer streamer, EvacuationSource source, OwnerRecord owner) {}
+    record Protection(Streamer streamer, EvacuationSource source, OwnerRecord owner, Optional<LeaseKeeper> lease) {}
 
-    private RunningVm(MicroVm vm, Optional<Protection> protection) {
+    private RunningVm(MicroVm vm, LiveVm live, Optional<Protection> protection) {
         this.vm = vm;
+        this.live = live;
         this.protection = protection;
     }
 
@@ -38,7 +42,7 @@ final class RunningVm implements AutoCloseable {
     static RunningVm unprotected(MicroVm vm) {
         // Nobody will ask which pages it wrote, and without the log it may use large pages.
         vm.dirtyLog().stop();
-        return new RunningVm(vm, Optional.empty());
+        return new RunningVm(vm, vm, Optional.empty());
     }
 
     /** Starts streaming unless the interval is 0. */
@@ -49,29 +53,37 @@ final class RunningVm implements AutoCloseable {
             VmDevices devices,
             VmStore store,
             OwnerRecord owner,
+            Optional<LeaseKeeper> lease,
             Baseline baseline,
             WireSecurity security,
             StreamerListener listener,
             Consumer<SourceState> sourceListener) {
         StreamerConfig streaming = StreamerConfig.defaults().withEpochIntervalMs(Math.max(1, config.epochIntervalMs()));
-        Streamer streamer = new Streamer(streaming, vm, store, owner, baseline, description, listener);
+        LiveVm live = lease.map(LeaseKeeper::vm).orElse(vm);
+        Streamer streamer = new Streamer(streaming, live, store, owner, baseline, description, listener);
         EvacuationSource source = new EvacuationSource(
                 EVACUATION,
                 security,
-                vm,
+                live,
                 streamer,
                 config.host(),
                 vm.cpuCompatibilityKey(),
                 devices.heldFrames(),
-                sourceListener);
+                sourceListener,
+                lease);
         if (config.epochIntervalMs() > 0) {
             streamer.start();
         }
-        return new RunningVm(vm, Optional.of(new Protection(streamer, source, owner)));
+        return new RunningVm(vm, live, Optional.of(new Protection(streamer, source, owner, lease)));
     }
 
     MicroVm vm() {
         return vm;
+    }
+
+    /** What pauses and resumes: the VM, behind its lease if it has one. */
+    LiveVm live() {
+        return live;
     }
 
     Optional<Protection> protection() {
@@ -87,6 +99,7 @@ final class RunningVm implements AutoCloseable {
     @Override
     public void close() {
         protection.ifPresent(p -> p.streamer().close());
+        protection.flatMap(Protection::lease).ifPresent(LeaseKeeper::close);
         vm.close();
     }
 }

@@ -8,10 +8,12 @@ import dev.lifeboat.linux.NativeMemory;
 import dev.lifeboat.store.DefaultVmStore;
 import dev.lifeboat.store.EpochManifest;
 import dev.lifeboat.store.FencedException;
+import dev.lifeboat.store.FleetRegistry;
 import dev.lifeboat.store.KeyWrapper;
 import dev.lifeboat.store.ObjectStore;
 import dev.lifeboat.store.ObjectStores;
 import dev.lifeboat.store.OwnerRecord;
+import dev.lifeboat.store.OwnerRegistries;
 import dev.lifeboat.store.StoreSettings;
 import dev.lifeboat.store.VmStore;
 import dev.lifeboat.stream.Baseline;
@@ -26,6 +28,8 @@ import dev.lifeboat.stream.evacuation.EvacuationRequest;
 import dev.lifeboat.stream.evacuation.EvacuationTarget;
 import dev.lifeboat.stream.evacuation.SourceState;
 import dev.lifeboat.stream.evacuation.TargetState;
+import dev.lifeboat.stream.lease.LeaseKeeper;
+import dev.lifeboat.stream.lease.LeaseTerms;
 import dev.lifeboat.stream.wire.WireSecurity;
 import dev.lifeboat.vmm.kvm.Hypervisor;
 import java.io.IOException;
@@ -71,6 +75,7 @@ final class Vmm implements AutoCloseable {
     private Optional<EvacuationTarget> target = Optional.empty();
     private Optional<VmStore> store = Optional.empty();
     private Optional<ObjectStore> objects = Optional.empty();
+    private Optional<FleetRegistry> registry = Optional.empty();
     private long term;
     private long recoveryPointMs = -1;
     private boolean closed;
@@ -133,12 +138,12 @@ final class Vmm implements AutoCloseable {
         MicroVm vm = MicroVm.boot(memory, source, parts());
         try {
             // After all that a user can get wrong: a kernel that cannot be loaded must not use the name up.
-            run(vm, opened.map(vmStore -> claim(vmStore, 1)), Baseline.nothing());
+            run(vm, opened.map(vmStore -> claim(vmStore, 1, 0)), Baseline.nothing());
         } catch (RuntimeException e) {
             vm.close();
             throw e;
         }
-        vm.start();
+        start(vm);
         enter(ProcessState.RUNNING, "");
     }
 
@@ -149,7 +154,8 @@ final class Vmm implements AutoCloseable {
                 .orElseThrow(() -> new VmmException("the store " + describeStore() + " knows no VM named "
                         + config.vmId() + ": check the name and the store's URL"));
         // First the ownership: whoever ran it before cannot commit another epoch after this.
-        OwnerRecord owner = claim(opened, last.term() + 1);
+        Claim owner = claim(opened, last.term() + 1, last.leaseMillis());
+        long claimedNs = System.nanoTime();
         EpochManifest epoch = opened.newestWhole()
                 .orElseThrow(() -> new VmmException("the store " + describeStore() + " holds no whole epoch of VM "
                         + config.vmId() + ": there is nothing to restore"));
@@ -167,11 +173,40 @@ final class Vmm implements AutoCloseable {
                 TimeUnit.NANOSECONDS.toMillis(stats.nanos()));
         MicroVm vm = MicroVm.restore(memory, epoch.state(), parts());
         run(vm, Optional.of(owner), Baseline.exactly(epoch.epoch()));
-        vm.start();
+        awaitEarlierRights(last, claimedNs);
+        start(vm);
         synchronized (this) {
             recoveryPointMs = System.currentTimeMillis() - epoch.cutAtMillis();
         }
         enter(ProcessState.RUNNING, "");
+    }
+
+    /** The former owner, or a target that it gave its right to, may still run and not know of this host. */
+    private void awaitEarlierRights(OwnerRecord last, long claimedNs) {
+        long leftNs = LeaseTerms.waitAfterNs(last) - (System.nanoTime() - claimedNs);
+        if (leftNs <= 0) {
+            return;
+        }
+        LOG.info(
+                "the lease of {} may last for another {} ms; waiting for its end",
+                last.host(),
+                TimeUnit.NANOSECONDS.toMillis(leftNs));
+        try {
+            TimeUnit.NANOSECONDS.sleep(leftNs);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new VmmException("interrupted while waiting for the end of the former owner's lease", e);
+        }
+    }
+
+    /** The guest's first instruction here; behind a lease it comes when the lease is there. */
+    private void start(MicroVm vm) {
+        RunningVm made = requireRunning();
+        if (made.protection().flatMap(RunningVm.Protection::lease).isPresent()) {
+            made.live().resume();
+        } else {
+            vm.start();
+        }
     }
 
     private void restoreDisks(VmStore opened, EpochManifest epoch) {
@@ -216,7 +251,9 @@ final class Vmm implements AutoCloseable {
                 arriving,
                 devices.injector(),
                 config.host(),
-                entered -> onTargetState(entered, arriving));
+                entered -> onTargetState(entered, arriving),
+                config.owners().lease(),
+                this::onLost);
         synchronized (this) {
             target = Optional.of(waiting);
         }
@@ -230,7 +267,7 @@ final class Vmm implements AutoCloseable {
         } catch (ExecutionException e) {
             throw new VmmException("no VM arrived: " + e.getCause().getMessage(), e.getCause());
         }
-        run(arriving.vm(), Optional.of(arrival.owner()), arrival.baseline());
+        run(arriving.vm(), Optional.of(arrival.owner()), arrival.lease(), arrival.baseline());
         waiting.complete().whenComplete((equal, failure) -> {
             if (Boolean.FALSE.equals(equal)) {
                 LOG.error("the memory of this VM differs from the source's at the switch");
@@ -261,7 +298,8 @@ final class Vmm implements AutoCloseable {
     }
 
     private void onTargetState(TargetState entered, ArrivingVm arriving) {
-        if (entered == TargetState.RUNNING) {
+        // From GRANTED on the guest runs here, and its network must follow at once.
+        if (entered == TargetState.GRANTED || entered == TargetState.RUNNING) {
             synchronized (this) {
                 term = arriving.term();
             }
@@ -276,9 +314,14 @@ final class Vmm implements AutoCloseable {
         VmmConfig.Store where = config.store().get();
         Optional<KeyWrapper> key = where.key().map(KeyWrapper::open);
         ObjectStore opened = ObjectStores.open(where.url(), where.endpoint(), where.region());
-        VmStore vmStore = new DefaultVmStore(opened, config.vmId(), StoreSettings.DEFAULT, key);
+        DefaultVmStore inStore = new DefaultVmStore(opened, config.vmId(), StoreSettings.DEFAULT, key);
+        Optional<FleetRegistry> apart =
+                config.owners().registry().map(url -> OwnerRegistries.open(url, where.endpoint(), where.region()));
+        VmStore vmStore =
+                apart.map(fleet -> inStore.ownedIn(fleet.owners(config.vmId()))).orElse(inStore);
         synchronized (this) {
             objects = Optional.of(opened);
+            registry = apart;
             store = Optional.of(vmStore);
         }
         return Optional.of(vmStore);
@@ -292,20 +335,28 @@ final class Vmm implements AutoCloseable {
         return config.store().map(VmmConfig.Store::url).orElse("(none)");
     }
 
-    private OwnerRecord claim(VmStore opened, long claimedTerm) {
+    /** @param startedNs before it was tried, as {@link LeaseKeeper#take} wants it */
+    private record Claim(OwnerRecord record, long startedNs) {}
+
+    /** @param earlierLeaseMillis how long rights of earlier terms may last, which whoever follows this host waits out too */
+    private Claim claim(VmStore opened, long claimedTerm, long earlierLeaseMillis) {
         OwnerRecord mine = new OwnerRecord(
                 OwnerRecord.VERSION,
                 config.vmId(),
                 claimedTerm,
                 config.host(),
                 UUID.randomUUID().toString(),
-                System.currentTimeMillis());
+                System.currentTimeMillis(),
+                Math.max(
+                        earlierLeaseMillis,
+                        config.owners().lease().map(LeaseTerms::leaseMillis).orElse(0L)));
+        long startedNs = System.nanoTime();
         OwnerRecord standing = opened.owners().claim(mine);
         if (!standing.nonce().equals(mine.nonce())) {
             throw new FencedException("host " + standing.host() + " was faster to take over VM " + config.vmId()
                     + " (term " + standing.term() + "); it runs there");
         }
-        return mine;
+        return new Claim(mine, startedNs);
     }
 
     private WireSecurity security() {
@@ -318,8 +369,20 @@ final class Vmm implements AutoCloseable {
         return new MicroVmConfig(config.vcpus(), devices.makers(), disks.streamed(), console, this::onGuestEnd);
     }
 
+    /** Takes a VM in before its guest runs. */
+    private void run(MicroVm vm, Optional<Claim> claim, Baseline baseline) {
+        Optional<LeaseKeeper> lease =
+                claim.flatMap(won -> config.owners().lease().map(terms -> {
+                    LeaseKeeper keeper = new LeaseKeeper(
+                            terms, store.orElseThrow().owners(), config.vmId(), vm, vm::start, this::onLost);
+                    keeper.take(won.record(), won.startedNs());
+                    return keeper;
+                }));
+        run(vm, claim.map(Claim::record), lease, baseline);
+    }
+
     /** Takes a VM in, before its guest runs or right after it arrived. */
-    private void run(MicroVm vm, Optional<OwnerRecord> owner, Baseline baseline) {
+    private void run(MicroVm vm, Optional<OwnerRecord> owner, Optional<LeaseKeeper> lease, Baseline baseline) {
         RunningVm made = owner.map(record -> RunningVm.streamed(
                         config,
                         vm,
@@ -327,6 +390,7 @@ final class Vmm implements AutoCloseable {
                         devices,
                         store.orElseThrow(),
                         record,
+                        lease,
                         baseline,
                         security(),
                         new Listener(),
@@ -342,7 +406,7 @@ final class Vmm implements AutoCloseable {
     private final class Listener implements StreamerListener {
         @Override
         public void fenced(String why) {
-            running().ifPresent(vm -> vm.vm().pause());
+            running().ifPresent(vm -> vm.live().pause());
             fail(why);
         }
 
@@ -350,6 +414,12 @@ final class Vmm implements AutoCloseable {
         public void epochFailed(RuntimeException cause) {
             LOG.warn("an epoch was not committed, the VM runs on: {}", cause.getMessage());
         }
+    }
+
+    /** The lease's thread; the guest stands still already. */
+    private void onLost(OwnerRecord follower) {
+        fail("host " + follower.host() + " has taken over VM " + config.vmId() + " (term " + follower.term()
+                + "); it does not run here any more");
     }
 
     private void onSourceState(SourceState entered) {
@@ -437,6 +507,9 @@ final class Vmm implements AutoCloseable {
             if (!stats.lastError().isEmpty()) {
                 about.put("streamError", stats.lastError());
             }
+            protection
+                    .lease()
+                    .ifPresent(lease -> about.put("lease", lease.state().name()));
             about.put("evacuationState", protection.source().state().name());
         });
         return about;
@@ -475,13 +548,13 @@ final class Vmm implements AutoCloseable {
     }
 
     private JsonNode pause() {
-        requireRunning().vm().pause();
+        requireRunning().live().pause();
         enter(ProcessState.PAUSED, "");
         return status();
     }
 
     private JsonNode resume() {
-        requireRunning().vm().resume();
+        requireRunning().live().resume();
         enter(ProcessState.RUNNING, "");
         return status();
     }
@@ -508,6 +581,7 @@ final class Vmm implements AutoCloseable {
         control.close();
         target.ifPresent(EvacuationTarget::close);
         running().ifPresent(RunningVm::close);
+        registry.ifPresent(FleetRegistry::close);
         objects.ifPresent(ObjectStore::close);
         // After the streaming, which reads them.
         disks.close();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.vmm;
 
+import dev.lifeboat.stream.lease.LeaseTerms;
 import java.util.List;
 import java.util.Optional;
 
@@ -18,6 +19,7 @@ import java.util.Optional;
  * @param epochIntervalMs time between cuts; 0 switches streaming off
  * @param receive where to listen, for {@link Mode#RECEIVE}
  * @param controlSocket path of the Unix socket that the agent talks to (docs/protocol.md)
+ * @param owners absent: strict mode, records in the store
  * @param consoleLog file that gets what the guest's serial console prints
  * @param files where disks and images go
  */
@@ -39,7 +41,54 @@ public record VmmConfig(
         Optional<Tls> tls,
         String controlSocket,
         String consoleLog,
-        Files files) {
+        Files files,
+        Owners owners) {
+    public VmmConfig {
+        owners = owners == null ? Owners.IN_THE_STORE : owners;
+    }
+
+    /** In strict mode, owner records in the store. */
+    public VmmConfig(
+            Mode mode,
+            String vmId,
+            String host,
+            long memoryBytes,
+            int vcpus,
+            String cpuProfile,
+            Optional<String> kernel,
+            Optional<String> initrd,
+            String commandLine,
+            List<Network> networks,
+            List<Disk> disks,
+            Optional<Store> store,
+            int epochIntervalMs,
+            Optional<Receive> receive,
+            Optional<Tls> tls,
+            String controlSocket,
+            String consoleLog,
+            Files files) {
+        this(
+                mode,
+                vmId,
+                host,
+                memoryBytes,
+                vcpus,
+                cpuProfile,
+                kernel,
+                initrd,
+                commandLine,
+                networks,
+                disks,
+                store,
+                epochIntervalMs,
+                receive,
+                tls,
+                controlSocket,
+                consoleLog,
+                files,
+                Owners.IN_THE_STORE);
+    }
+
     /** BOOT a kernel, RESTORE the newest whole epoch from the store, or RECEIVE an evacuation. */
     public enum Mode {
         BOOT,
@@ -105,6 +154,41 @@ public record VmmConfig(
         /** With {@code other}, if there is one, instead of its own key. */
         public Store withKey(Optional<String> other) {
             return new Store(url, endpoint, region, other.or(() -> key));
+        }
+    }
+
+    /** How it is decided which host may run the VM (docs/protocol.md, "Ownership"). */
+    public enum Ownership {
+        /** By the registry, inside the switch. */
+        STRICT,
+        /** By leases: nobody is asked inside the switch, and a host that is cut off stops by itself. */
+        LEASE
+    }
+
+    /**
+     * The VM's ownership; the same on every host it may live on.
+     *
+     * @param registry URL of the owner registry, {@code etcd://host:port/prefix} or a store's; the VM's store when absent
+     * @param leaseMillis for {@link Ownership#LEASE}: the guest stands still when the registry has been away for so long,
+     *     and a restore waits so long
+     */
+    public record Owners(Optional<String> registry, Ownership mode, long leaseMillis) {
+        public static final long DEFAULT_LEASE_MILLIS = 10_000;
+        public static final Owners IN_THE_STORE = new Owners(Optional.empty(), Ownership.STRICT, DEFAULT_LEASE_MILLIS);
+
+        public Owners {
+            registry = registry == null ? Optional.empty() : registry;
+            mode = mode == null ? Ownership.STRICT : mode;
+            leaseMillis = leaseMillis == 0 ? DEFAULT_LEASE_MILLIS : leaseMillis;
+            if (leaseMillis < LeaseTerms.SHORTEST_MILLIS) {
+                throw new IllegalArgumentException("a lease of " + leaseMillis
+                        + " ms is too short to be renewed in time: use " + LeaseTerms.SHORTEST_MILLIS + " or more");
+            }
+        }
+
+        /** Absent in strict mode. */
+        Optional<LeaseTerms> lease() {
+            return mode == Ownership.LEASE ? Optional.of(LeaseTerms.of(leaseMillis)) : Optional.empty();
         }
     }
 

@@ -18,6 +18,7 @@ import java.util.regex.Pattern;
  * @param epochIntervalMs 0 switches streaming off
  * @param lifeboat the host it is evacuated to; empty for the agent's default, else any peer
  * @param storeKey names the key its epochs are encrypted with, on every host that runs it; the agent's unless set
+ * @param owners absent: strict mode, owner records in the store
  */
 public record VmSpec(
         String vmId,
@@ -30,7 +31,8 @@ public record VmSpec(
         List<VmmConfig.Disk> disks,
         int epochIntervalMs,
         Optional<String> lifeboat,
-        Optional<String> storeKey) {
+        Optional<String> storeKey,
+        VmmConfig.Owners owners) {
     public static final Pattern VM_ID = Pattern.compile("[a-z0-9][a-z0-9-]{0,62}");
     private static final int DEFAULT_EPOCH_INTERVAL_MS = 1_000;
     private static final Pattern MAC = Pattern.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}");
@@ -50,9 +52,10 @@ public record VmSpec(
         disks = disks == null ? List.of() : List.copyOf(disks);
         lifeboat = lifeboat == null ? Optional.empty() : lifeboat;
         storeKey = storeKey == null ? Optional.empty() : storeKey;
+        owners = owners == null ? VmmConfig.Owners.IN_THE_STORE : owners;
     }
 
-    /** Encrypted with the agent's key, if that has one. */
+    /** Encrypted with the agent's key, if that has one; in strict mode, owner records in the store. */
     public VmSpec(
             String vmId,
             int memoryMiB,
@@ -75,7 +78,8 @@ public record VmSpec(
                 disks,
                 epochIntervalMs,
                 lifeboat,
-                Optional.empty());
+                Optional.empty(),
+                VmmConfig.Owners.IN_THE_STORE);
     }
 
     public static int defaultEpochIntervalMs() {

@@ -276,7 +276,8 @@ final class VmSupervisor implements AutoCloseable {
                 Optional.of(config.absoluteTls()),
                 VmRun.socket(vm).toString(),
                 VmRun.console(vm).toString(),
-                new VmmConfig.Files(vm.toString(), images.toString()));
+                new VmmConfig.Files(vm.toString(), images.toString()),
+                spec.owners());
     }
 
     private static void requireFiles(VmSpec spec, VmmConfig.Mode mode) {

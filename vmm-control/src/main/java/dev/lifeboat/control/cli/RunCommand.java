@@ -5,6 +5,7 @@ import dev.lifeboat.control.ControlException;
 import dev.lifeboat.control.ExitCode;
 import dev.lifeboat.control.agent.VmSpec;
 import dev.lifeboat.vmm.Json;
+import dev.lifeboat.vmm.VmmConfig;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -78,6 +79,41 @@ final class RunCommand implements Callable<Integer> {
             description = "encrypts its epochs: file:/path on each host, or aws-kms:ARN (default: the agent's)")
     String storeKey;
 
+    @Option(
+            names = "--ownership",
+            paramLabel = "strict|lease",
+            description =
+                    "who may run the VM is decided by the registry inside a switch (strict), or by leases outside of"
+                            + " it; with a lease a host that is cut off stops its guest by itself (default:"
+                            + " ${DEFAULT-VALUE})",
+            defaultValue = "strict")
+    String ownership;
+
+    @Option(
+            names = "--lease",
+            paramLabel = "MS",
+            description =
+                    "with --ownership lease: how long the guest may run on while the registry does not answer, and how"
+                            + " long a restore waits (default: ${DEFAULT-VALUE})",
+            defaultValue = "10000")
+    long leaseMillis;
+
+    @Option(
+            names = "--registry",
+            paramLabel = "URL",
+            description = "where the owner records are: etcd://host:port[,host:port...]/prefix, or a store's URL"
+                    + " (default: the VM's store)")
+    String registry;
+
+    private VmmConfig.Owners owners() {
+        VmmConfig.Ownership mode = switch (ownership) {
+            case "strict" -> VmmConfig.Ownership.STRICT;
+            case "lease" -> VmmConfig.Ownership.LEASE;
+            default -> throw new IllegalArgumentException("--ownership is strict or lease, not '" + ownership + "'");
+        };
+        return new VmmConfig.Owners(Optional.ofNullable(registry), mode, leaseMillis);
+    }
+
     @Override
     public Integer call() throws InterruptedException {
         VmSpec spec;
@@ -93,7 +129,8 @@ final class RunCommand implements Callable<Integer> {
                     disks.stream().map(DiskWish::parse).toList(),
                     epochIntervalMs,
                     Optional.ofNullable(lifeboat),
-                    Optional.ofNullable(storeKey));
+                    Optional.ofNullable(storeKey),
+                    owners());
         } catch (IllegalArgumentException e) {
             throw new ControlException(ExitCode.USAGE, e.getMessage(), e);
         }
