@@ -320,6 +320,11 @@ public final class EmulatedFabric implements AutoCloseable {
         for (String guest : options.guests()) {
             overlay.copy(guestFile(guest, "vmlinuz"), images.guestKernel(guest))
                     .copy(guestFile(guest, "initrd"), images.guestInitrd(guest));
+            Optional<Path> disk = images.guestDisk(guest);
+            // The other hosts shall get a base image from the store.
+            if (disk.isPresent() && number == Topology.FIRST_HOST) {
+                overlay.copy(guestFile(guest, "disk.img"), disk.get());
+            }
         }
         overlay.script("lifeboat/start", Scripts.host(number, S3_ACCESS_KEY, S3_SECRET_KEY, options.store()));
         SwitchPort port = port(underlay, host, host);

@@ -9,7 +9,7 @@ import java.util.List;
  * @param hosts names of the spot hosts, at most 8; the first ones are each other's peers
  * @param hostMemoryMib of each host: the microVM's memory (twice while it is checked), the program and its image
  * @param store S3 server on the gateway, or a directory there that all hosts mount
- * @param guests images that every host gets, {@code redis-guest} and {@code test-guest}
+ * @param guests images that every host gets, such as {@code redis-guest}; the disk of one goes to the first host only
  * @param maxLife after which every machine is gone, whatever happened
  * @param logs directory for logs and recordings
  */

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
@@ -60,6 +61,11 @@ public record Images(Path project) {
                 "dev.lifeboat.s3server.S3Training");
     }
 
+    /** Makes a guest that {@link #prepare} leaves out because only a few tests need it. */
+    public void prepareGuest(Path log, String guest) throws IOException, InterruptedException {
+        script(log, "guest-images/make", guest);
+    }
+
     private void script(Path log, String... command) throws IOException, InterruptedException {
         Process process = new ProcessBuilder(command)
                 .directory(project.toFile())
@@ -92,13 +98,19 @@ public record Images(Path project) {
                 "guest-images/build/host/initrd.cpio", "guest-images/make host --program system-tests/target/dist/lib");
     }
 
-    /** {@code redis-guest} or {@code test-guest}. */
+    /** {@code redis-guest}, {@code test-guest} or {@code postgres-guest}. */
     public Path guestKernel(String guest) throws MachineException {
         return need("guest-images/build/" + guest + "/vmlinuz", "guest-images/make " + guest);
     }
 
     public Path guestInitrd(String guest) throws MachineException {
         return need("guest-images/build/" + guest + "/initrd", "guest-images/make " + guest);
+    }
+
+    /** The base image of its disk, when the guest has one. */
+    public Optional<Path> guestDisk(String guest) {
+        return Optional.of(project.resolve("guest-images/build/" + guest + "/disk.img"))
+                .filter(Files::isReadable);
     }
 
     /** The S3 server as {@code guest-images/make s3-server} left it. */

@@ -10,6 +10,7 @@ import dev.lifeboat.control.http.ApiError;
 import dev.lifeboat.systemtests.fabric.EmulatedFabric;
 import dev.lifeboat.systemtests.fabric.HostAgent;
 import dev.lifeboat.systemtests.load.LoadReport;
+import dev.lifeboat.vmm.VmmConfig;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.LinkedHashSet;
@@ -32,6 +33,10 @@ final class ScenarioVms implements AutoCloseable {
     static final Duration MOVE_LIMIT = Duration.ofSeconds(150);
     /** An answer costs a host on a software processor tens of milliseconds. */
     private static final long POLL_MS = 500;
+
+    private static final int POSTGRES_MIB = 256;
+    /** The image is a little smaller: the rest of the disk is not the image's. */
+    private static final long POSTGRES_DISK_BYTES = 192L << 20;
 
     private static final int NOT_FOUND = 404;
     private static final String REDIS_ARGUMENTS = "lifeboat.maxmemory=200mb";
@@ -60,7 +65,20 @@ final class ScenarioVms implements AutoCloseable {
                 REDIS_ARGUMENTS + " lifeboat.counter=" + bufferMib + ":" + pagesPerSecond);
     }
 
+    /** A database under the load of pgbench, on a writable disk over the image that the first host has. */
+    static VmSpec postgres(String vm, int number, int transactionsPerSecond) {
+        VmmConfig.Disk disk = VmmConfig.Disk.ofSize(
+                POSTGRES_DISK_BYTES, Optional.of(EmulatedFabric.guestFile("postgres-guest", "disk.img")));
+        return spec(
+                vm, number, POSTGRES_MIB, "postgres-guest", "lifeboat.pgbench=" + transactionsPerSecond, List.of(disk));
+    }
+
     private static VmSpec spec(String vm, int number, int memoryMib, String guest, String arguments) {
+        return spec(vm, number, memoryMib, guest, arguments, List.of());
+    }
+
+    private static VmSpec spec(
+            String vm, int number, int memoryMib, String guest, String arguments, List<VmmConfig.Disk> disks) {
         return new VmSpec(
                 vm,
                 memoryMib,
@@ -69,7 +87,7 @@ final class ScenarioVms implements AutoCloseable {
                 Optional.of(EmulatedFabric.guestFile(guest, "initrd")),
                 COMMAND_LINE + arguments + " " + EmulatedFabric.guestNetworkArguments(number),
                 Optional.of(String.format("52:54:00:88:01:%02x", number)),
-                List.of(),
+                disks,
                 VmSpec.defaultEpochIntervalMs(),
                 Optional.empty());
     }

@@ -41,11 +41,12 @@ final class SharedFabric implements BeforeTestExecutionCallback, AfterTestExecut
                     List.of("host-a", "host-b", "host-c"),
                     HOST_MEMORY_MIB,
                     StoreKind.S3,
-                    List.of("redis-guest", "test-guest"),
+                    List.of("redis-guest", "test-guest", "postgres-guest"),
                     MAX_LIFE,
                     logs);
             Images images = Images.find();
             images.prepare(logs.resolve("images.log"), what -> System.out.println("preparing: " + what));
+            images.prepareGuest(logs.resolve("images.log"), "postgres-guest");
             fabric = EmulatedFabric.start(options, images);
             try {
                 fabric.awaitReady();
