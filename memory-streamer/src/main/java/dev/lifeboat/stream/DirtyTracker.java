@@ -42,6 +42,11 @@ public final class DirtyTracker {
         spaces.forEach(SpaceTracker::markExisting);
     }
 
+    /** Makes every page dirty: what the receiver holds is not known to have anything to do with this memory. */
+    public void markEverything() {
+        spaces.forEach(SpaceTracker::markEverything);
+    }
+
     /** Takes in everything written since the last harvest; returns how many pages are dirty now. */
     public long harvest() {
         long dirty = 0;

@@ -50,7 +50,8 @@ final class SpaceTracker {
         space.forEachRange(dirty::setRange);
     }
 
-    private void markEverything() {
+    /** Makes every page dirty, those that do not exist as zeroes: nothing is known of what the receiver holds. */
+    void markEverything() {
         if (!space.restIsZero()) {
             // A block that was ever written stays apart from the base image, so no epoch holds one that is not marked.
             markExisting();

@@ -86,6 +86,8 @@ public final class Streamer implements AutoCloseable {
 
     /** Used by the streamer's thread only. */
     private EpochWriter writer;
+    /** The generation in which the epoch being made began; likewise. */
+    private long epochGeneration;
 
     private OwnerRecord writerOwner;
 
@@ -183,6 +185,7 @@ public final class Streamer implements AutoCloseable {
             myGeneration = generation;
             forced = forceRequested;
         }
+        epochGeneration = myGeneration;
         try {
             epoch(myGeneration, forced);
             return true;
@@ -193,6 +196,11 @@ public final class Streamer implements AutoCloseable {
             giveUp(myGeneration);
             failed(e, forced);
             synchronized (lock) {
+                if (generation != myGeneration) {
+                    // An evacuation went on without this epoch. It decides who owns the VM, perhaps this host under a
+                    // newer term than the epoch's.
+                    return false;
+                }
                 fenced = true;
                 lock.notifyAll();
             }
@@ -290,6 +298,30 @@ public final class Streamer implements AutoCloseable {
             writer = store.writer(current, shape());
             writerOwner = current;
             pipeline.forgetEpochs();
+            try {
+                requireBase(writer.baseEpoch());
+            } catch (Suspended e) {
+                // The next one is looked at in its place.
+                dropWriter();
+                throw e;
+            }
+        }
+    }
+
+    /**
+     * What is dirty is so relative to the newest epoch known here. A writer that continues another one, a former owner's
+     * late write or the one before an epoch that got damaged, must be given everything.
+     */
+    private void requireBase(long baseEpoch) {
+        synchronized (lock) {
+            checkSuspended();
+            if (baseEpoch != newestEpoch) {
+                LOG.warn(
+                        "The store goes on from epoch {}, not from {}: all of memory is sent again",
+                        baseEpoch,
+                        newestEpoch);
+                tracker.markEverything();
+            }
         }
     }
 
@@ -336,9 +368,12 @@ public final class Streamer implements AutoCloseable {
         }
     }
 
+    /** Also an epoch that began before a suspension that is over by now: its pages are dirty again already. */
     private void checkSuspended() {
-        if (suspendRequested) {
-            throw new Suspended();
+        synchronized (lock) {
+            if (suspendRequested || generation != epochGeneration) {
+                throw new Suspended();
+            }
         }
     }
 

@@ -37,6 +37,8 @@ public final class MemoryStore implements VmStore {
     public volatile boolean registryFailing;
     /** Runs before the next claim, outside of any lock. */
     public volatile Runnable beforeClaim = () -> {};
+
+    public volatile Runnable beforeAppend = () -> {};
     /** Waits of a restore per run. */
     public volatile Runnable beforeRestoredRun = () -> {};
 
@@ -109,16 +111,26 @@ public final class MemoryStore implements VmStore {
     private final class Writer implements EpochWriter {
         private final OwnerRecord owner;
         private final VmShape shape;
+        private final long baseEpoch;
         private List<Run> building = new ArrayList<>();
         private long bytes;
 
         Writer(OwnerRecord owner, VmShape shape) {
             this.owner = owner;
             this.shape = shape;
+            synchronized (MemoryStore.this) {
+                baseEpoch = manifests.isEmpty() ? 0 : manifests.lastKey();
+            }
+        }
+
+        @Override
+        public long baseEpoch() {
+            return baseEpoch;
         }
 
         @Override
         public void append(int space, long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c) {
+            beforeAppend.run();
             check();
             if (RunCodec.crc32c(payload) != crc32c) {
                 throw new StoreException("wrong checksum");

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.lifeboat.store.EpochManifest;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -38,7 +39,7 @@ class StreamerTest {
             vm.resume();
             streamer.start();
             long last = 0;
-            for (int i = 0; i < 10; i++) {
+            for (int i = 0; i < 10 || store.deltaPages() == 0 && i < 500; i++) {
                 last = streamer.forceEpoch(LIMIT);
             }
             streamer.suspend(LIMIT);
@@ -105,6 +106,72 @@ class StreamerTest {
             assertThat(epoch).isGreaterThan(oldEpoch);
             assertRestoresWhole(store.epoch(epoch).orElseThrow());
             assertThat(DataPages.of(memory).count()).isLessThan(500);
+        }
+    }
+
+    /** As after a former owner's late write: what the memory was filled from is not what the writer continues. */
+    @Test
+    void aWriterThatContinuesAnotherEpochThanTheMemoryCameFromIsGivenEverything() {
+        long lateEpoch;
+        try (GuestMemory memory = new GuestMemory(4 << 20);
+                FakeVm vm = new FakeVm(memory, 800, 14, 0);
+                Streamer streamer = streamer(FAST, vm, NOBODY)) {
+            vm.resume();
+            awaitWrites(vm, 2_000);
+            streamer.start();
+            lateEpoch = streamer.forceEpoch(LIMIT);
+        }
+        Baseline before = Baseline.exactly(lateEpoch - 1);
+        try (GuestMemory memory = new GuestMemory(4 << 20);
+                FakeVm vm = new FakeVm(memory, 800, 15, 1_000_000);
+                Streamer streamer = new Streamer(FAST, vm, store, store.own("b", 2), before, "{}", NOBODY)) {
+            vm.resume();
+            streamer.start();
+            assertRestoresWhole(store.epoch(streamer.forceEpoch(LIMIT)).orElseThrow());
+        }
+    }
+
+    @Test
+    void anEpochThatHangsThroughAnEvacuationThatFailsKeepsNoPage() throws Exception {
+        StreamerConfig config = new StreamerConfig(20, 4, 16, 1 << 20, 1, 8, 5, 20, 1 << 20);
+        CountDownLatch hanging = new CountDownLatch(1);
+        CountDownLatch release = new CountDownLatch(1);
+        try (GuestMemory memory = new GuestMemory(16 << 20);
+                FakeVm vm = new FakeVm(memory, 2_000, 16, 0);
+                Streamer streamer = streamer(config, vm, NOBODY)) {
+            vm.resume();
+            awaitWrites(vm, 4_000);
+            vm.pause();
+            store.beforeAppend = () -> {
+                hanging.countDown();
+                await(release);
+            };
+            streamer.start();
+            assertThat(hanging.await(10, TimeUnit.SECONDS)).isTrue();
+            streamer.suspend(Duration.ofMillis(300));
+            streamer.resume(streamer.owner());
+            store.failing = true;
+            release.countDown();
+            awaitFailure(streamer);
+            store.failing = false;
+            assertRestoresWhole(store.epoch(streamer.forceEpoch(LIMIT)).orElseThrow());
+        }
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await(20, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Of an epoch that began after the evacuation: the one before is over then. */
+    private static void awaitFailure(Streamer streamer) throws InterruptedException {
+        long endNs = System.nanoTime() + LIMIT.toNanos();
+        while (streamer.stats().failures() == 0) {
+            assertThat(System.nanoTime()).isLessThan(endNs);
+            TimeUnit.MILLISECONDS.sleep(1);
         }
     }
 

@@ -109,8 +109,10 @@ public final class BaseImages {
         ByteBuffer manifest = manifest(id);
         int chunkLength = manifest.getInt(12);
         long imageBytes = manifest.getLong(16);
+        boolean ours = false;
         boolean complete = false;
         try (FileChannel file = FileChannel.open(into, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)) {
+            ours = true;
             MessageDigest digest = sha256();
             ByteBuffer chunk = ByteBuffer.allocate((int) Math.min(chunkLength, imageBytes));
             for (int n = 0; n < chunks(imageBytes, chunkLength); n++) {
@@ -135,7 +137,7 @@ public final class BaseImages {
         } catch (IOException e) {
             throw new StoreException("cannot write the base image " + into + ": " + reason(e), e);
         } finally {
-            if (!complete) {
+            if (ours && !complete) {
                 remove(into);
             }
         }

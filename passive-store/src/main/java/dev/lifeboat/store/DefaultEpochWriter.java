@@ -50,6 +50,7 @@ final class DefaultEpochWriter implements EpochWriter {
     private final LivePages live;
     private final KeptEpochs kept;
 
+    private final long baseEpoch;
     private long committedEpoch;
     private int committedCrc32c;
     private long nextEpoch;
@@ -59,6 +60,12 @@ final class DefaultEpochWriter implements EpochWriter {
     private long storeBytes;
     /** Segment bytes of the last epochs, weighted. */
     private long usualEpochBytes;
+
+    /**
+     * Nobody had followed when the last epoch was durable. Then every later owner finds that epoch, which is never dropped
+     * here; else a follower may have gone on from an older one, and needs what only that lists.
+     */
+    private boolean mayDrop = true;
 
     private boolean manifestTried;
     private boolean closed;
@@ -92,6 +99,7 @@ final class DefaultEpochWriter implements EpochWriter {
         this.live = base;
         this.kept = kept;
         this.committedEpoch = committedEpoch;
+        baseEpoch = committedEpoch;
         this.committedCrc32c = committedCrc32c;
         this.nextEpoch = nextEpoch;
         this.wallClockMs = wallClockMs;
@@ -123,6 +131,11 @@ final class DefaultEpochWriter implements EpochWriter {
     }
 
     @Override
+    public long baseEpoch() {
+        return baseEpoch;
+    }
+
+    @Override
     public long bytesInEpoch() {
         return bytesInEpoch;
     }
@@ -151,8 +164,23 @@ final class DefaultEpochWriter implements EpochWriter {
         nextEpoch = manifest.epoch() + 1;
         long epochBytes = uploads.sealedBytes();
         clearEpoch();
-        cleanUp(epochBytes);
+        mayDrop = isStillOwner();
+        try {
+            cleanUp(epochBytes);
+        } catch (StoreException e) {
+            LOG.warn("clean-up of VM {} in {} is late: {}", owner.vmId(), store.describe(), e.getMessage());
+        }
         return manifest;
+    }
+
+    private boolean isStillOwner() {
+        try {
+            checkStillOwner();
+            return true;
+        } catch (StoreException e) {
+            LOG.info("nothing of VM {} is deleted for now: {}", owner.vmId(), e.getMessage());
+            return false;
+        }
     }
 
     private boolean isNearlyFull() {
@@ -248,7 +276,9 @@ final class DefaultEpochWriter implements EpochWriter {
     /** The newest manifest is durable: drops what the policy does not keep, then what there is no room for. */
     private void cleanUp(long epochBytes) {
         List<Segment> segments = live.live();
-        drop(kept.dropOld(settings.retention(), wallClockMs.getAsLong()));
+        if (mayDrop) {
+            drop(kept.dropOld(settings.retention(), wallClockMs.getAsLong()));
+        }
         storeBytes = kept.storeBytes(live.refs(Optional.empty()));
         makeRoom(epochBytes + compactor.expectedBytes());
         usualEpochBytes += (epochBytes - usualEpochBytes) / 8;
@@ -266,7 +296,7 @@ final class DefaultEpochWriter implements EpochWriter {
     /** Drops epochs early when what is expected would not fit, and waits for it when the store is nearly full. */
     private void makeRoom(long expectedBytes) {
         long limitBytes = live.limitBytes();
-        if (!settings.retention().goesEarly() || storeBytes + expectedBytes < NEARLY_FULL * limitBytes) {
+        if (!mayDrop || !settings.retention().goesEarly() || storeBytes + expectedBytes < NEARLY_FULL * limitBytes) {
             return;
         }
         List<SegmentRef> unlisted = live.refs(Optional.empty());

@@ -18,6 +18,9 @@ public interface EpochWriter extends AutoCloseable {
      */
     void append(int space, long firstPage, int pageCount, byte encoding, ByteBuffer payload, int crc32c);
 
+    /** The epoch that the first one of this writer continues; 0 for none. It holds what is not appended. */
+    long baseEpoch();
+
     /** Payload bytes appended since the last commit or abandon. */
     long bytesInEpoch();
 

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The few operations of an object store that Lifeboat builds on; a directory and S3 implement them with the same
+ * The few operations of an object store that Lifeboat builds on; a directory and the clouds implement them with the same
  * behaviour (one test suite runs over all). Keys are relative, of {@code [A-Za-z0-9._/-]}. Thread-safe. Every call has
  * a time limit of its own.
  */

@@ -6,7 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
-import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.function.Supplier;
 import javax.crypto.SecretKey;
 
@@ -22,7 +22,8 @@ final class SegmentObjects {
 
     private final ObjectStore store;
     private final Supplier<Optional<VmKey>> key;
-    private final ConcurrentLinkedQueue<Sealer> idle = new ConcurrentLinkedQueue<>();
+    /** The last one given back is taken first: those that grew large are few, and stay so. */
+    private final ConcurrentLinkedDeque<Sealer> idle = new ConcurrentLinkedDeque<>();
 
     /** @param key gives nothing when the VM is not encrypted; asked at each call */
     SegmentObjects(ObjectStore store, Supplier<Optional<VmKey>> key) {
@@ -40,7 +41,7 @@ final class SegmentObjects {
         try {
             store.put(segmentKey, sealer.seal(vmKey.get(), segmentKey, content));
         } finally {
-            idle.add(sealer);
+            idle.push(sealer);
         }
     }
 
@@ -65,7 +66,7 @@ final class SegmentObjects {
         try {
             sealer.read(vmKey.get(), ref, from, length, into);
         } finally {
-            idle.add(sealer);
+            idle.push(sealer);
         }
     }
 

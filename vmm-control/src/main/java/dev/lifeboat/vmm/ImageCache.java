@@ -4,9 +4,11 @@ package dev.lifeboat.vmm;
 import dev.lifeboat.store.BaseImages;
 import dev.lifeboat.vmm.device.DiskImage;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
 import java.util.Optional;
 import java.util.UUID;
@@ -34,6 +36,9 @@ final class ImageCache {
     DiskImage.Base adopt(Path image, Optional<BaseImages> store) {
         long startedNs = System.nanoTime();
         FileTime readAt = modifiedAt(image);
+        if (image.toFile().length() == 0) {
+            throw new VmmException("the base image " + image + " is empty: for a disk of zeroes leave base= out");
+        }
         String id = BaseImages.idOf(image);
         Path cached = cached(id);
         if (!Files.exists(cached)) {
@@ -84,6 +89,10 @@ final class ImageCache {
     /** When this copies something else than {@link #adopt} has read, the file's time tells. */
     private static void copy(Path image, FileTime readAt, Path part) throws IOException {
         Files.copy(image, part);
+        // The rename that follows forces out no data: after a power cut the image could have its name and no content.
+        try (FileChannel copied = FileChannel.open(part, StandardOpenOption.WRITE)) {
+            copied.force(true);
+        }
         if (!Files.getLastModifiedTime(image).equals(readAt)) {
             throw new VmmException("the base image " + image + " changed while it was copied: start the VM again");
         }

@@ -153,7 +153,8 @@ final class Vmm implements AutoCloseable {
                 .newest()
                 .orElseThrow(() -> new VmmException("the store " + describeStore() + " knows no VM named "
                         + config.vmId() + ": check the name and the store's URL"));
-        // First the ownership: whoever ran it before cannot commit another epoch after this.
+        // First the ownership: whoever ran it before can finish a commit that it has begun, and no other
+        // (Streamer.requireBase).
         Claim owner = claim(opened, last.term() + 1, last.leaseMillis());
         long claimedNs = System.nanoTime();
         EpochManifest epoch = opened.newestWhole()
@@ -172,8 +173,9 @@ final class Vmm implements AutoCloseable {
                 stats.bytesRead(),
                 TimeUnit.NANOSECONDS.toMillis(stats.nanos()));
         MicroVm vm = MicroVm.restore(memory, epoch.state(), parts());
-        run(vm, Optional.of(owner), Baseline.exactly(epoch.epoch()));
+        // Before anything runs that could resume the guest: streaming does after each cut.
         awaitEarlierRights(last, claimedNs);
+        run(vm, Optional.of(owner), Baseline.exactly(epoch.epoch()));
         start(vm);
         synchronized (this) {
             recoveryPointMs = System.currentTimeMillis() - epoch.cutAtMillis();
@@ -424,7 +426,15 @@ final class Vmm implements AutoCloseable {
 
     private void onSourceState(SourceState entered) {
         switch (entered) {
-            case RUNNING -> enter(ProcessState.RUNNING, "");
+            case RUNNING -> {
+                // Perhaps under a term that it won back.
+                synchronized (this) {
+                    running.flatMap(RunningVm::protection)
+                            .ifPresent(protection ->
+                                    term = protection.streamer().owner().term());
+                }
+                enter(ProcessState.RUNNING, "");
+            }
             case EVACUATING -> enter(ProcessState.EVACUATING, "");
             case HANDED_OVER -> enter(ProcessState.HANDED_OVER, "");
             case GONE -> ended.countDown();

@@ -138,7 +138,7 @@ public record VmmConfig(
     public record Files(String diskDirectory, String imageCache) {}
 
     /**
-     * {@code url} is {@code dir:/path} or {@code s3://bucket/prefix}; endpoint and region are for S3 only. {@code key}
+     * {@code url} is one of docs/stores.md; the region is for S3 only. {@code key}
      * names the key that epochs are encrypted with ({@code file:/path} or {@code aws-kms:ARN}), and never holds it.
      */
     public record Store(String url, Optional<String> endpoint, Optional<String> region, Optional<String> key) {
@@ -174,6 +174,9 @@ public record VmmConfig(
      */
     public record Owners(Optional<String> registry, Ownership mode, long leaseMillis) {
         public static final long DEFAULT_LEASE_MILLIS = 10_000;
+        /** A restore waits for it, within its own limit of ten minutes, and later leases of the VM are no shorter. */
+        private static final long LONGEST_LEASE_MILLIS = 300_000;
+
         public static final Owners IN_THE_STORE = new Owners(Optional.empty(), Ownership.STRICT, DEFAULT_LEASE_MILLIS);
 
         public Owners {
@@ -183,6 +186,10 @@ public record VmmConfig(
             if (leaseMillis < LeaseTerms.SHORTEST_MILLIS) {
                 throw new IllegalArgumentException("a lease of " + leaseMillis
                         + " ms is too short to be renewed in time: use " + LeaseTerms.SHORTEST_MILLIS + " or more");
+            }
+            if (leaseMillis > LONGEST_LEASE_MILLIS) {
+                throw new IllegalArgumentException("a lease of " + leaseMillis
+                        + " ms would keep a restore waiting for as long: use " + LONGEST_LEASE_MILLIS + " or less");
             }
         }
 

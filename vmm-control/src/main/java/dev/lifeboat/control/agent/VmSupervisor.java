@@ -164,6 +164,13 @@ final class VmSupervisor implements AutoCloseable {
                     ExitCode.USAGE,
                     "agent.json has no \"store\" that the store key could be for: add one, or leave it out");
         }
+        if (!spec.owners().equals(VmmConfig.Owners.IN_THE_STORE)
+                && config.store().isEmpty()) {
+            throw new ControlException(
+                    ExitCode.USAGE,
+                    "agent.json has no \"store\", and a VM without one has no owner records: add one, or leave the"
+                            + " registry and the lease out");
+        }
         if (mode == VmmConfig.Mode.RESTORE && config.store().isEmpty()) {
             throw new ControlException(ExitCode.USAGE, "agent.json has no \"store\" to restore from");
         }

@@ -19,7 +19,7 @@ final class DiskWish {
         Matcher fresh = NEW_DISK.matcher(text);
         if (fresh.matches()) {
             return VmmConfig.Disk.ofSize(
-                    Long.parseLong(fresh.group("size")) << shift(fresh.group("unit")),
+                    sizeBytes(Long.parseLong(fresh.group("size")), fresh.group("unit")),
                     Optional.ofNullable(fresh.group("base")));
         }
         if (text.startsWith("size=") || text.startsWith("base=")) {
@@ -31,12 +31,16 @@ final class DiskWish {
                 : VmmConfig.Disk.at(text, false);
     }
 
-    private static int shift(String unit) {
-        return switch (unit) {
-            case "K" -> 10;
-            case "M" -> 20;
-            case "G" -> 30;
-            default -> 0;
+    private static long sizeBytes(long number, String unit) {
+        long unitBytes = switch (unit) {
+            case "K" -> 1L << 10;
+            case "M" -> 1L << 20;
+            case "G" -> 1L << 30;
+            default -> 1;
         };
+        if (number > Long.MAX_VALUE / unitBytes) {
+            throw new IllegalArgumentException("a disk of " + number + unit + " is larger than anything can hold");
+        }
+        return number * unitBytes;
     }
 }

@@ -21,7 +21,17 @@ class DiskWishTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"size=", "size=20T", "size=-1", "base=/a", "base=/a,size=", "size=0", "size=100"})
+    @ValueSource(
+            strings = {
+                "size=",
+                "size=20T",
+                "size=-1",
+                "base=/a",
+                "base=/a,size=",
+                "size=0",
+                "size=100",
+                "size=17179869185G"
+            })
     void whatIsNoDiskIsRefusedWithAdvice(String text) {
         assertThatThrownBy(() -> DiskWish.parse(text))
                 .isInstanceOf(IllegalArgumentException.class)

@@ -19,6 +19,8 @@ final class EtcdServer implements AutoCloseable {
 
     private final Process process;
     private final int port;
+    /** For a test run that is ended from outside. */
+    private final Thread ender;
 
     EtcdServer(Path directory) throws Exception {
         requireProgram();
@@ -37,8 +39,10 @@ final class EtcdServer implements AutoCloseable {
                 .redirectErrorStream(true)
                 .redirectOutput(directory.resolve("etcd.log").toFile())
                 .start();
+        ender = new Thread(process::destroyForcibly, "etcd-end");
+        Runtime.getRuntime().addShutdownHook(ender);
         long endNs = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(START_LIMIT_MS);
-        while (!listens()) {
+        while (!process.isAlive() || !listens()) {
             if (!process.isAlive() || System.nanoTime() > endNs) {
                 close();
                 fail("etcd did not start: " + Files.readString(directory.resolve("etcd.log")));
@@ -58,7 +62,7 @@ final class EtcdServer implements AutoCloseable {
             }
         }
         String missing = "no etcd on the path; guest-images/install-dependencies installs it";
-        if (System.getenv("LIFEBOAT_TESTS_MUST_RUN") != null) {
+        if ("1".equals(System.getenv("LIFEBOAT_TESTS_MUST_RUN"))) {
             fail(missing);
         }
         abort(missing);
@@ -88,6 +92,9 @@ final class EtcdServer implements AutoCloseable {
         } catch (InterruptedException e) {
             process.destroyForcibly();
             Thread.currentThread().interrupt();
+        }
+        if (!process.isAlive()) {
+            Runtime.getRuntime().removeShutdownHook(ender);
         }
     }
 }
