@@ -39,7 +39,8 @@ final class DiskWish {
             default -> 1;
         };
         if (number > Long.MAX_VALUE / unitBytes) {
-            throw new IllegalArgumentException("a disk of " + number + unit + " is larger than anything can hold");
+            throw new IllegalArgumentException(
+                    "a disk of " + number + unit + " is too large: its size must be a multiple of 512 below 8 EiB");
         }
         return number * unitBytes;
     }
