@@ -12,6 +12,11 @@ public final class NetworkException extends RuntimeException {
         super(message);
     }
 
+    /** For what is built upon this module, such as a cloud's addresses. */
+    public NetworkException(String message, Throwable cause) {
+        super(message, cause);
+    }
+
     NetworkException(String attempted, LinuxException cause) {
         super("cannot " + attempted + ": " + cause.getMessage() + advice(cause.errno()), cause);
     }
