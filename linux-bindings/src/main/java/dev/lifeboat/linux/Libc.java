@@ -64,6 +64,8 @@ public final class Libc {
 
     public static native int gettid();
 
+    public static native int setpriority(int which, int who, int niceness);
+
     public static native int tgkill(int processId, int threadId, int signal);
 
     public static native long getrandom(long buffer, long lengthBytes, int flags);

@@ -2,6 +2,7 @@
 package dev.lifeboat.stream;
 
 import dev.lifeboat.linux.Libc;
+import dev.lifeboat.linux.LinuxException;
 import dev.lifeboat.linux.NativeMemory;
 import java.util.ArrayList;
 import java.util.List;
@@ -26,6 +27,12 @@ public final class GuestMemory implements AutoCloseable {
     private static final int MAP_SHARED = 1;
     private static final int MAP_NORESERVE = 0x4000;
     private static final int MFD_CLOEXEC = 1;
+    private static final int PROT_NONE = 0;
+    private static final int MAP_PRIVATE_ANONYMOUS = 0x22;
+    private static final int MAP_FIXED = 0x10;
+    private static final int MADV_HUGEPAGE = 14;
+    /** A large page of x86-64. */
+    private static final long LARGE_PAGE_BYTES = 2 << 20;
 
     /** A piece of RAM that is contiguous in guest physical addresses, in page numbers and in our address space. */
     public record Region(int slot, long guestAddress, long lengthBytes, long hostAddress, long firstPage) {
@@ -56,10 +63,7 @@ public final class GuestMemory implements AutoCloseable {
         long mapped = -1;
         try {
             Libc.check(Libc.ftruncate(fd, lengthBytes), "ftruncate", "guest memory, " + lengthBytes);
-            mapped = Libc.check(
-                    Libc.mmap(0, lengthBytes, PROT_READ_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0),
-                    "mmap",
-                    "guest memory, " + lengthBytes);
+            mapped = mapWithLargePages(fd, lengthBytes);
         } finally {
             if (mapped == -1) {
                 Libc.close(fd);
@@ -74,6 +78,34 @@ public final class GuestMemory implements AutoCloseable {
         }
         regions = List.copyOf(parts);
         ownWrites = new PageBitmap(pages());
+    }
+
+    /**
+     * Large pages where the host has them for shared memory ({@code transparent_hugepage/shmem_enabled} is {@code advise} or
+     * {@code always}): the guest's first touch of 2 MiB costs one exit, not 512. They need our address, the place in the
+     * memfd and the guest's address to agree modulo 2 MiB, and mmap(2) promises only 4 KiB.
+     */
+    private static long mapWithLargePages(int fd, long lengthBytes) {
+        long reservedBytes = lengthBytes + LARGE_PAGE_BYTES;
+        long reserved = Libc.check(
+                Libc.mmap(0, reservedBytes, PROT_NONE, MAP_PRIVATE_ANONYMOUS | MAP_NORESERVE, -1, 0),
+                "mmap",
+                "address space of guest memory, " + reservedBytes);
+        long start = (reserved + LARGE_PAGE_BYTES - 1) & -LARGE_PAGE_BYTES;
+        long mapped = Libc.mmap(start, lengthBytes, PROT_READ_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0);
+        if (mapped == -1) {
+            int errno = Libc.errno();
+            Libc.munmap(reserved, reservedBytes);
+            throw new LinuxException("mmap", "guest memory, " + lengthBytes, errno);
+        }
+        if (start > reserved) {
+            Libc.munmap(reserved, start - reserved);
+        }
+        long after = start + lengthBytes;
+        Libc.munmap(after, reserved + reservedBytes - after);
+        // Advice: a kernel without it says EINVAL, and small pages do as well.
+        Libc.madvise(start, lengthBytes, MADV_HUGEPAGE);
+        return start;
     }
 
     public long lengthBytes() {

@@ -8,6 +8,7 @@ import dev.lifeboat.store.OwnerRecord;
 import dev.lifeboat.store.VmShape;
 import dev.lifeboat.store.VmStore;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.HdrHistogram.Histogram;
 import org.slf4j.Logger;
@@ -18,6 +19,9 @@ import org.slf4j.LoggerFactory;
  * the guest runs, so that little is left; then the cut: pause, save state, harvest, copy what is left, resume; then
  * upload and commit behind the guest's back. A store that fails never touches the guest: the pages stay dirty and are
  * sent again, with bounded back-off. One epoch is in flight at a time.
+ *
+ * <p>Reading, encoding and the cut take at most half of the time: on a host that cannot make an epoch in half an
+ * interval, epochs come less often instead of taking the processor from the guest.
  *
  * <p>An evacuation {@link #suspend}s it, uses {@link #tracker()} itself, and {@link #resume}s it when it fails.
  */
@@ -48,6 +52,9 @@ public final class Streamer implements AutoCloseable {
         }
     }
 
+    /** However slow the host, the next epoch is begun after so many intervals at most. */
+    private static final int LONGEST_REST_INTERVALS = 10;
+
     private final StreamerConfig config;
     private final LiveVm vm;
     private final VmStore store;
@@ -71,6 +78,9 @@ public final class Streamer implements AutoCloseable {
     /** Counts suspensions; an epoch begun before one does not touch the tracker after it. */
     private long generation;
 
+    /** A VM without an epoch is not tracked before its first one; empty as soon as it is. */
+    private Optional<Baseline> untracked = Optional.empty();
+
     private long forceRequested;
     private long forceServed;
     private OwnerRecord owner;
@@ -88,11 +98,14 @@ public final class Streamer implements AutoCloseable {
     private EpochWriter writer;
     /** The generation in which the epoch being made began; likewise. */
     private long epochGeneration;
+    /** What the last epoch took before its commit; likewise. */
+    private long workNs;
 
     private OwnerRecord writerOwner;
 
     /**
-     * Takes in the baseline and starts the dirty log: call it before the guest may run. {@link #start} begins streaming.
+     * Takes in the baseline and starts the dirty log: call it before the guest may run. {@link #start} begins streaming. The
+     * log of a VM that has no epoch yet starts with the first one: until then everything that exists is to be sent anyway.
      *
      * @param owner the record that this host has won
      * @param vmDescription the monitor's JSON, stored with each epoch
@@ -113,7 +126,11 @@ public final class Streamer implements AutoCloseable {
         this.listener = listener;
         newestEpoch = baseline instanceof Baseline.Epoch epoch ? epoch.epoch() : 0;
         tracker = new DirtyTracker(vm);
-        tracker.start(baseline);
+        if (baseline instanceof Baseline.Nothing) {
+            untracked = Optional.of(baseline);
+        } else {
+            tracker.start(baseline);
+        }
         lagPages = tracker.dirtyPages();
         arena = new Arena(config.arenaBytes());
         long hotPagesBytes = Math.min(config.hotPagesBytes(), vm.memory().lengthBytes() / HOT_SHARE);
@@ -130,13 +147,13 @@ public final class Streamer implements AutoCloseable {
     }
 
     private void run() {
-        long nextCutNs = System.nanoTime();
+        long nextEpochNs = System.nanoTime() + firstEpochNs();
         try {
-            while (awaitNextEpoch(nextCutNs)) {
+            while (awaitNextEpoch(nextEpochNs)) {
                 long startedNs = System.nanoTime();
                 boolean committed = tryEpoch();
-                nextCutNs = committed
-                        ? startedNs + TimeUnit.MILLISECONDS.toNanos(config.epochIntervalMs())
+                nextEpochNs = committed
+                        ? startedNs + intervalNs()
                         : System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(retryMs());
             }
         } finally {
@@ -144,6 +161,18 @@ public final class Streamer implements AutoCloseable {
                 writer.close();
             }
         }
+    }
+
+    private long firstEpochNs() {
+        synchronized (lock) {
+            return untracked.isPresent() ? TimeUnit.MILLISECONDS.toNanos(config.firstEpochMs()) : 0;
+        }
+    }
+
+    /** From the start of the last epoch to that of the next one. */
+    private long intervalNs() {
+        long intervalNs = TimeUnit.MILLISECONDS.toNanos(config.epochIntervalMs());
+        return Math.max(intervalNs, Math.min(2 * workNs, LONGEST_REST_INTERVALS * intervalNs));
     }
 
     private long retryMs() {
@@ -257,12 +286,16 @@ public final class Streamer implements AutoCloseable {
     }
 
     private void epoch(long myGeneration, long forced) {
+        // Before the writer may find that everything is to be sent: what exists is only known for good with the log on.
+        beginTracking();
         openWriter();
+        long startedNs = System.nanoTime();
         pipeline.begin(writer::append);
         livePasses();
         Cut cut = cut();
         arena.publishTo(pipeline);
         pipeline.drain();
+        workNs = System.nanoTime() - startedNs;
         long bytes = writer.bytesInEpoch();
         EpochManifest manifest = writer.commit(vmDescription, cut.state, cut.atMillis);
         pipeline.epochCommitted();
@@ -284,6 +317,14 @@ public final class Streamer implements AutoCloseable {
             lock.notifyAll();
         }
         listener.epochCommitted(manifest, cut.pauseNs);
+    }
+
+    /** The log first: what the guest writes after it is logged, what it wrote before exists. */
+    private void beginTracking() {
+        synchronized (lock) {
+            untracked.ifPresent(tracker::start);
+            untracked = Optional.empty();
+        }
     }
 
     private void openWriter() {
@@ -489,6 +530,7 @@ public final class Streamer implements AutoCloseable {
                 waitOnLock(leftNs);
             }
             generation++;
+            beginTracking();
             tracker.failed();
             return newestEpoch;
         }

@@ -4,7 +4,10 @@ package dev.lifeboat.stream;
 /**
  * How a VM is streamed.
  *
- * @param epochIntervalMs from one cut to the next
+ * @param epochIntervalMs from one cut to the next; longer when the host cannot keep up, see {@link Streamer}
+ * @param firstEpochMs from the start of a VM that has no epoch yet to its first one. Until then its memory has large
+ *     pages and no write of it is noted: a guest boots faster, and what it reads and writes once while it boots is not
+ *     streamed again and again
  * @param maxLivePasses passes over dirty pages while the guest runs, before a cut
  * @param cutPages few enough dirty pages to cut without another live pass
  * @param arenaBytes room for pages copied during the pause; what does not fit is streamed while the guest waits
@@ -17,6 +20,7 @@ package dev.lifeboat.stream;
  */
 public record StreamerConfig(
         int epochIntervalMs,
+        int firstEpochMs,
         int maxLivePasses,
         int cutPages,
         int arenaBytes,
@@ -32,12 +36,13 @@ public record StreamerConfig(
      */
     public static StreamerConfig defaults() {
         int encoders = Math.max(1, Runtime.getRuntime().availableProcessors() / 4);
-        return new StreamerConfig(1_000, 4, 512, 16 << 20, encoders, 64, 500, 10_000, 64 << 20);
+        return new StreamerConfig(1_000, 5_000, 4, 512, 16 << 20, encoders, 64, 500, 10_000, 64 << 20);
     }
 
     public StreamerConfig withEpochIntervalMs(int newEpochIntervalMs) {
         return new StreamerConfig(
                 newEpochIntervalMs,
+                firstEpochMs,
                 maxLivePasses,
                 cutPages,
                 arenaBytes,

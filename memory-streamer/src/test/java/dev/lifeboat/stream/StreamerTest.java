@@ -57,7 +57,7 @@ class StreamerTest {
 
     @Test
     void aFullArenaIsStreamedWhileTheGuestWaitsAndIsReported() {
-        StreamerConfig tiny = new StreamerConfig(20, 0, 0, 16 * 4096, 2, 8, 10, 100, 1 << 20);
+        StreamerConfig tiny = new StreamerConfig(20, 1, 0, 0, 16 * 4096, 2, 8, 10, 100, 1 << 20);
         try (GuestMemory memory = new GuestMemory(16 << 20);
                 FakeVm vm = new FakeVm(memory, 2_000, 2, 0);
                 Streamer streamer = streamer(tiny, vm, NOBODY)) {
@@ -133,7 +133,7 @@ class StreamerTest {
 
     @Test
     void anEpochThatHangsThroughAnEvacuationThatFailsKeepsNoPage() throws Exception {
-        StreamerConfig config = new StreamerConfig(20, 4, 16, 1 << 20, 1, 8, 5, 20, 1 << 20);
+        StreamerConfig config = new StreamerConfig(20, 1, 4, 16, 1 << 20, 1, 8, 5, 20, 1 << 20);
         CountDownLatch hanging = new CountDownLatch(1);
         CountDownLatch release = new CountDownLatch(1);
         try (GuestMemory memory = new GuestMemory(16 << 20);
@@ -177,7 +177,7 @@ class StreamerTest {
 
     @Test
     void aStoreThatFailsNeverStopsTheGuestAndItsPagesAreSentAgain() throws Exception {
-        StreamerConfig config = new StreamerConfig(20, 4, 16, 1 << 20, 1, 16, 5, 20, 1 << 20);
+        StreamerConfig config = new StreamerConfig(20, 1, 4, 16, 1 << 20, 1, 16, 5, 20, 1 << 20);
         CompletableFuture<RuntimeException> told = new CompletableFuture<>();
         StreamerListener listener = new StreamerListener() {
             @Override

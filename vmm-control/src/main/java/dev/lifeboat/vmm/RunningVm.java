@@ -40,8 +40,6 @@ final class RunningVm implements AutoCloseable {
 
     /** A VM without a store: it runs, but cannot move and does not survive its host. */
     static RunningVm unprotected(MicroVm vm) {
-        // Nobody will ask which pages it wrote, and without the log it may use large pages.
-        vm.dirtyLog().stop();
         return new RunningVm(vm, vm, Optional.empty());
     }
 

@@ -2,6 +2,7 @@
 package dev.lifeboat.vmm;
 
 import dev.lifeboat.linux.LinuxException;
+import dev.lifeboat.linux.Niceness;
 import dev.lifeboat.store.DefaultVmStore;
 import dev.lifeboat.store.ObjectStore;
 import dev.lifeboat.store.ObjectStores;
@@ -39,6 +40,8 @@ final class Spare {
     private static final long CALM_MS = 20_000;
 
     private static final long LOOK_MS = 100;
+    /** A tenth of the share of an ordinary thread (sched(7)): guests run beside it. */
+    private static final int NICENESS = 10;
 
     private final SpareConfig config;
     private final InputStream input;
@@ -50,6 +53,9 @@ final class Spare {
 
     /** The configuration of its VM, or nothing when the agent has gone. */
     Optional<Path> await() throws IOException, InterruptedException {
+        if (config.besideGuests()) {
+            yieldToGuests();
+        }
         // By what a waiting VM would miss most.
         prepare("configuration", Spare::readConfigurations);
         prepare("store", this::openStore);
@@ -58,7 +64,15 @@ final class Spare {
             prepare("evacuation", this::evacuateToItself);
         }
         String line = new BufferedReader(new InputStreamReader(input, StandardCharsets.UTF_8)).readLine();
+        Niceness.ofThisProcess(0);
         return Optional.ofNullable(line).filter(text -> !text.isBlank()).map(Path::of);
+    }
+
+    /** If the process may take it back: a VM is not to stay behind for ever. */
+    private static void yieldToGuests() {
+        if (Niceness.ofThisThread(1) && Niceness.ofThisThread(0)) {
+            Niceness.ofThisProcess(NICENESS);
+        }
     }
 
     /**

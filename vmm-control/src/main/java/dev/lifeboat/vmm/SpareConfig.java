@@ -9,5 +9,7 @@ import java.util.Optional;
  * @param host this host's name in the fleet
  * @param store that its VM will be streamed to
  * @param tls of this host
+ * @param besideGuests whether guests run on the host already: then it leaves them the processors
  */
-public record SpareConfig(String host, Optional<VmmConfig.Store> store, Optional<VmmConfig.Tls> tls) {}
+public record SpareConfig(
+        String host, Optional<VmmConfig.Store> store, Optional<VmmConfig.Tls> tls, boolean besideGuests) {}

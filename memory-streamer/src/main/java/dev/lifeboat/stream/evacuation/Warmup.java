@@ -81,7 +81,7 @@ public final class Warmup {
         try (TinyVm source = new TinyVm();
                 TinyVm arriving = new TinyVm();
                 Streamer streamer = new Streamer(
-                        new StreamerConfig(1_000, 1, 1, 64 << 10, 1, 16, 1_000, 1_000, 0),
+                        new StreamerConfig(1_000, 0, 1, 1, 64 << 10, 1, 16, 1_000, 1_000, 0),
                         source,
                         store,
                         owner,

@@ -125,7 +125,7 @@ final class TestHost implements AutoCloseable {
     }
 
     private void stream(OwnerRecord owner, Baseline baseline) {
-        StreamerConfig fast = new StreamerConfig(30, 4, 64, 1 << 20, 1, 16, 10, 50, 1 << 20);
+        StreamerConfig fast = new StreamerConfig(30, 1, 4, 64, 1 << 20, 1, 16, 10, 50, 1 << 20);
         streamer = new Streamer(fast, live(), store, owner, baseline, "{}", message -> {});
         streamer.start();
         source = new EvacuationSource(

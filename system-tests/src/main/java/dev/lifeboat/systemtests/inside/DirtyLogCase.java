@@ -102,6 +102,7 @@ final class DirtyLogCase {
             fill(memory, first, second);
             machine.prepareBoot(new LinuxBoot.Entry(CODE, 0));
             DirtyLog log = machine.dirtyLog();
+            log.start();
             PageBitmap before = new PageBitmap(memory.pages());
             log.harvest(before);
             // What a VM got from the store or from its source must not count as written by it.
@@ -119,6 +120,32 @@ final class DirtyLogCase {
             await(phases);
             machine.park();
             check(memory, log, second, first);
+        }
+    }
+
+    /** As for a guest that boots: the log comes on after it has written, and knows what is written from then on. */
+    void runWithALateLog() throws Exception {
+        long[] first = {0x20_0000, 0x40_3000, 0x1000_0000};
+        long[] second = {0x20_1000, 0x40_3000, 0x1000_1000, 0x2000_0000};
+        Semaphore phases = new Semaphore(0);
+        try (GuestMemory memory = new GuestMemory(1L << 30);
+                Hypervisor hypervisor = Hypervisor.open();
+                KvmMachine machine = new KvmMachine(hypervisor, memory, 1, Clock.systemUTC())) {
+            machine.addPorts(PORT, 1, new Signal(phases));
+            fill(memory, first, second);
+            machine.prepareBoot(new LinuxBoot.Entry(CODE, 0));
+            DirtyLog log = machine.dirtyLog();
+            machine.start(status -> {
+                throw new AssertionError("the guest ended: " + status);
+            });
+            machine.run();
+            await(phases);
+            // The guest runs, and waits: as when the first epoch comes.
+            log.start();
+            memory.putInt(GO, 1);
+            await(phases);
+            machine.park();
+            check(memory, log, second, new long[] {0x20_0000, 0x1000_0000});
         }
     }
 

@@ -82,6 +82,7 @@ public final class MonitorSelfTest {
         cases.put("memoryAboveTheGapIsSavedAndRestored", save::aboveTheGap);
         cases.put("theWallClockIsRightAfterAMove", save::wallClock);
         cases.put("theDirtyLogReportsWhatTheGuestWrote", new DirtyLogCase()::run);
+        cases.put("aDirtyLogThatComesOnLateKnowsWhatIsWrittenFromThenOn", new DirtyLogCase()::runWithALateLog);
         cases.put("closingFreesEverything", new LeakCase(files)::run);
         return cases;
     }

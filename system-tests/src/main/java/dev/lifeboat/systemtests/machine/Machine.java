@@ -90,7 +90,9 @@ public final class Machine implements AutoCloseable {
         command.addAll(List.of("-smp", String.valueOf(spec.cpus()), "-m", String.valueOf(spec.memoryMib())));
         command.addAll(List.of(
                 "-kernel", spec.kernel().toString(), "-initrd", spec.initrd().toString()));
-        command.addAll(List.of("-append", "console=ttyS0 quiet panic=-1"));
+        // No secrets to guard in there, and the detours around indirect jumps are a fifth of a software processor's
+        // time.
+        command.addAll(List.of("-append", "console=ttyS0 quiet panic=-1 mitigations=off"));
         command.addAll(List.of("-serial", "file:" + consoleLog(spec, directory)));
         command.addAll(List.of("-serial", "unix:" + shellSocket(spec, sockets) + ",server=on,wait=off"));
         command.addAll(List.of("-qmp", "unix:" + qmpSocket(spec, sockets) + ",server=on,wait=off"));

@@ -38,18 +38,21 @@ final class SpareVmm implements AutoCloseable {
     private final Path directory;
     private final Path configFile;
     private final Path log;
+    private final AgentConfig config;
     private final Thread thread = new Thread(this::keep, "spare-vmm");
 
     // Guarded by this.
     private Optional<Process> spare = Optional.empty();
     private long notBeforeNs = System.nanoTime();
     private boolean closed;
+    private boolean everTaken;
 
     /**
      * @param runDirectory of the agent
      * @param calm whether a JVM may start now; asked once a second while there is no spare
      */
     SpareVmm(AgentConfig config, Path runDirectory, VmmLauncher launcher, BooleanSupplier calm) {
+        this.config = config;
         this.launcher = launcher;
         this.calm = calm;
         directory = runDirectory.resolve("spare").toAbsolutePath();
@@ -62,10 +65,6 @@ final class SpareVmm implements AutoCloseable {
         try {
             Files.createDirectories(
                     directory, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-            Files.write(
-                    configFile,
-                    Json.MAPPER.writeValueAsBytes(
-                            new SpareConfig(config.host(), config.store(), Optional.of(config.absoluteTls()))));
         } catch (IOException e) {
             throw new ControlException(ExitCode.MISSING, "cannot prepare " + directory + ": " + e.getMessage(), e);
         }
@@ -85,6 +84,7 @@ final class SpareVmm implements AutoCloseable {
         synchronized (this) {
             taken = spare.filter(Process::isAlive);
             spare = Optional.empty();
+            everTaken = true;
             notBeforeNs = System.nanoTime() + REST_NS;
         }
         if (taken.isPresent() && give(taken.get(), config, vmLog)) {
@@ -136,6 +136,10 @@ final class SpareVmm implements AutoCloseable {
             notBeforeNs = System.nanoTime() + REST_NS;
             try {
                 Files.deleteIfExists(log);
+                Files.write(
+                        configFile,
+                        Json.MAPPER.writeValueAsBytes(new SpareConfig(
+                                config.host(), config.store(), Optional.of(config.absoluteTls()), everTaken)));
                 spare = Optional.of(launcher.startSpare(configFile, log));
             } catch (IOException | ControlException e) {
                 LOG.warn("no spare vmm, VMs start cold: {}", e.getMessage());

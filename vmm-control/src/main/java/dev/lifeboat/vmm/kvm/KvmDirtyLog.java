@@ -11,10 +11,12 @@ import java.util.List;
 
 /**
  * KVM's dirty bitmap with manual protection (api.rst, KVM_CLEAR_DIRTY_LOG): reading it leaves it as it is; clearing it
- * write-protects exactly the pages cleared. It is on from the moment the guest's memory is given to KVM, and begins
- * empty: what KVM itself writes while registers are restored is in it, and a VM that came from the store, or from another
- * host, does not have to send again what the store holds. Were it switched on later, or with KVM_DIRTY_LOG_INITIALLY_SET,
- * every page of the VM would count as written, even those that do not exist yet.
+ * write-protects exactly the pages cleared. Switched on it is empty, and KVM protects all that is mapped: nothing written
+ * from then on is missed. So a VM that came from the store, or from another host, does not have to send again what the
+ * store holds; with KVM_DIRTY_LOG_INITIALLY_SET every page would count as written, even those that do not exist yet.
+ *
+ * <p>It is on before the registers of such a VM are restored, because KVM writes memory then. A VM that boots runs without
+ * it until its first epoch, with large pages where the host has them.
  *
  * <p>Over-reporting is harmless and happens (a page that was only executed). One streaming thread at a time; harvesting
  * allocates nothing.
@@ -51,7 +53,11 @@ final class KvmDirtyLog implements DirtyLog, AutoCloseable {
         return (pages(region) + BITS_PER_WORD - 1) / BITS_PER_WORD;
     }
 
-    /** The first call gives the guest its memory. */
+    /** Gives the guest its memory, with the log off; once. */
+    void giveMemory() {
+        regions.forEach(region -> setFlags(region, 0));
+    }
+
     @Override
     public synchronized void start() {
         if (!started) {

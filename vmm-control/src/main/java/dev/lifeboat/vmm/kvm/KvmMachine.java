@@ -96,7 +96,7 @@ public final class KvmMachine implements AutoCloseable {
         vm.routeToIoapic(BootLayout.INTERRUPT_LINES);
         vm.createPit2();
         vm.enableCapability(KvmCapability.MANUAL_DIRTY_LOG_PROTECT2, DIRTY_LOG_MANUAL_PROTECT);
-        dirtyLog.start();
+        dirtyLog.giveMemory();
         for (int id = 0; id < vcpuCount; id++) {
             vcpus.add(vm.createVcpu(id));
         }
@@ -235,6 +235,8 @@ public final class KvmMachine implements AutoCloseable {
             throw new VmmException("the saved VM has " + state.vcpus().size() + " vCPUs, this one was configured with "
                     + vcpus.size() + "; use the configuration it was saved with");
         }
+        // KVM writes memory while registers are restored; that differs from what the store or the source holds.
+        dirtyLog.start();
         vm.setPit2(state.pit2());
         vm.setClock(state.clock().toSet(clockTakesWallClock, wallClockNs()));
         state.irqchips().forEach(vm::setIrqchip);
