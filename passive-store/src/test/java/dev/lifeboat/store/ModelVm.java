@@ -20,8 +20,7 @@ final class ModelVm {
     final BitSet dirty = new BitSet();
 
     private final RunCodec codec = new RunCodec();
-    private static final VarHandle LONGS =
-            MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+    private static final VarHandle LONGS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
 
     private final ByteBuffer plain = ByteBuffer.allocateDirect(RunCodec.MAX_RUN_BYTES);
     private final ByteBuffer payload = ByteBuffer.allocateDirect(RunCodec.MAX_RUN_BYTES);
