@@ -303,7 +303,7 @@ class AgentTest {
                 "b to know the VM");
         JsonNode restored = fleet.awaitState("b", "web", "RUNNING");
         assertThat(restored.get("mode").asText()).isEqualTo("RESTORE");
-        Path vmmConfig = directory.resolve("run-b/web/vmm.json");
+        Path vmmConfig = directory.resolve("run-b/vms/web/vmm.json");
         assertThat(Json.readFile(vmmConfig, VmmConfig.class)
                         .store()
                         .orElseThrow()
