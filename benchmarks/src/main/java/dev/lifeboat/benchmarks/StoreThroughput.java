@@ -14,6 +14,7 @@ import dev.lifeboat.store.VmShape;
 import java.io.IOException;
 import java.lang.management.BufferPoolMXBean;
 import java.lang.management.ManagementFactory;
+import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
@@ -42,6 +43,8 @@ public final class StoreThroughput {
     private static final int OBJECT_BYTES = 8 << 20;
     private static final int PARALLEL = 3;
     private static final int OBJECTS_IN_EPOCH = 8;
+    /** The first is the warm-up of its clients. */
+    private static final int REMOTE_ROUNDS = 4;
 
     private final int megabytes;
     private final ByteBuffer object =
@@ -92,9 +95,20 @@ public final class StoreThroughput {
     }
 
     private void remote(String url, String endpoint) throws Exception {
+        URI where = URI.create(url);
+        String prefix = where.getPath().substring(1) + "/plain/";
         try (ObjectStore store = ObjectStores.open(url, Optional.of(endpoint), Optional.empty())) {
-            for (int round = 1; round <= 2; round++) {
+            for (int round = 1; round <= REMOTE_ROUNDS; round++) {
                 System.out.println("round " + round + ", " + megabytes + " MB");
+                for (PlainS3 client : PlainS3.all(URI.create(endpoint), where.getHost())) {
+                    try (client) {
+                        report("plain 8 MB: " + client.name(), parallel(n -> {
+                            client.upload().put(prefix + n, object.duplicate());
+                            return null;
+                        }));
+                    }
+                    clear(store);
+                }
                 uploads(store);
                 store(store);
             }
@@ -103,10 +117,14 @@ public final class StoreThroughput {
 
     /** The same bytes as whole objects, through the same client, as many at once. */
     private void uploads(ObjectStore store) throws Exception {
-        report("plain uploads of 8 MB, 3 threads", parallel(n -> {
+        report("plain 8 MB: the store's client", parallel(n -> {
             store.put("plain/" + n, object.duplicate());
             return null;
         }));
+        clear(store);
+    }
+
+    private static void clear(ObjectStore store) {
         for (String key : store.list("plain/", Integer.MAX_VALUE)) {
             store.delete(key);
         }
@@ -174,7 +192,7 @@ public final class StoreThroughput {
     /** One object. */
     @FunctionalInterface
     private interface Write {
-        Void write(int n) throws IOException;
+        Void write(int n) throws Exception;
     }
 
     private long parallel(Write write) throws Exception {

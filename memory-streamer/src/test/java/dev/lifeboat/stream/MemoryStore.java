@@ -165,6 +165,7 @@ public final class MemoryStore implements VmStore {
                         shape.memoryPages(),
                         shape.disks(),
                         List.of(),
+                        Optional.empty(),
                         vmDescription,
                         state,
                         cutAtMillis);

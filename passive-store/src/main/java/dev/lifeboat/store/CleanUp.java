@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.store;
 
+import dev.lifeboat.store.EpochManifest.CheckpointRef;
 import dev.lifeboat.store.EpochManifest.SegmentRef;
 import dev.lifeboat.store.KeptEpochs.Kept;
 import java.util.HashSet;
@@ -23,7 +24,7 @@ final class CleanUp {
     private final String vmId;
     private final Keys keys;
     private final LongSupplier wallClockMs;
-    /** Segments to be deleted. */
+    /** Segments and checkpoints to be deleted. */
     private final Set<String> garbage = new LinkedHashSet<>();
     /** Epochs whose manifests are gone, until it is known that nobody reads them. */
     private final Map<Long, List<SegmentRef>> leaving = new LinkedHashMap<>();
@@ -41,7 +42,10 @@ final class CleanUp {
      */
     void drop(List<Kept> dropped, List<Kept> kept) {
         Set<String> needed = new HashSet<>();
-        kept.forEach(epoch -> epoch.segments().forEach(segment -> needed.add(segment.key())));
+        for (Kept epoch : kept) {
+            epoch.segments().forEach(segment -> needed.add(segment.key()));
+            epoch.checkpoint().ifPresent(checkpoint -> needed.add(checkpoint.key()));
+        }
         for (Kept epoch : dropped) {
             store.delete(keys.epoch(epoch.epoch()));
             leaving.put(epoch.epoch(), epoch.segments());
@@ -50,6 +54,11 @@ final class CleanUp {
                     garbage.add(segment.key());
                 }
             }
+            // Who reads the epoch has read its checkpoint before it got its lease.
+            epoch.checkpoint()
+                    .map(CheckpointRef::key)
+                    .filter(key -> !needed.contains(key))
+                    .ifPresent(garbage::add);
         }
         if (!garbage.isEmpty() || leaving.size() > MAX_LEAVING) {
             deleteUnread(kept.get(0).epoch());

@@ -17,7 +17,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Builds segments off-heap and uploads them behind the caller's back. One thread calls it; {@code store-upload-*}
- * threads put segments, {@code store-clean-*} deletes what no kept manifest needs, {@code store-compact-*} copies live
+ * threads put segments, {@code store-clean-*} deletes what no kept manifest needs and makes checkpoints, {@code store-compact-*} copies live
  * pages out of segments that are mostly dead.
  *
  * <p>The fold of pages is changed only after a manifest is durable, so a failed epoch leaves nothing to undo.
@@ -33,6 +33,8 @@ final class DefaultEpochWriter implements EpochWriter {
 
     private final ObjectStore store;
     private final VmKeys vmKeys;
+    private final Checkpoints checkpoints;
+    private final CheckpointMaker maker;
     private final OwnerRegistry owners;
     private final Keys keys;
     private final OwnerRecord owner;
@@ -71,8 +73,9 @@ final class DefaultEpochWriter implements EpochWriter {
     private boolean closed;
 
     /**
-     * @param base the fold of the epoch to continue from
+     * @param fold of the epoch to continue from
      * @param kept manifests in the store
+     * @param base the epoch to continue from
      * @param committedCrc32c of that epoch's manifest
      * @param nextEpoch higher than every epoch number in use
      */
@@ -80,25 +83,30 @@ final class DefaultEpochWriter implements EpochWriter {
             ObjectStore store,
             SegmentObjects objects,
             VmKeys vmKeys,
+            Checkpoints checkpoints,
             OwnerRegistry owners,
             OwnerRecord owner,
             StoreSettings settings,
             VmShape shape,
-            LivePages base,
+            LivePages fold,
             KeptEpochs kept,
-            long committedEpoch,
+            Optional<EpochManifest> base,
             int committedCrc32c,
             long nextEpoch,
             LongSupplier wallClockMs) {
+        // First, as it may fail and nothing is open yet.
+        Optional<Checkpoint> checkpoint =
+                base.flatMap(EpochManifest::checkpoint).map(checkpoints::get);
         this.store = store;
         this.vmKeys = vmKeys;
+        this.checkpoints = checkpoints;
         this.owners = owners;
         this.owner = owner;
         this.settings = settings;
         this.shape = shape;
-        this.live = base;
+        this.live = fold;
         this.kept = kept;
-        this.committedEpoch = committedEpoch;
+        committedEpoch = base.map(EpochManifest::epoch).orElse(0L);
         baseEpoch = committedEpoch;
         this.committedCrc32c = committedCrc32c;
         this.nextEpoch = nextEpoch;
@@ -108,6 +116,15 @@ final class DefaultEpochWriter implements EpochWriter {
         uploads = new SegmentUploads(objects, settings, owner.vmId());
         compactor = new Compactor(store, objects, owner.vmId(), shape, settings, live);
         cleaner = StoreThreads.pool("store-clean-" + owner.vmId(), 1);
+        maker = new CheckpointMaker(
+                store,
+                checkpoints,
+                owner.vmId(),
+                settings,
+                cleaner,
+                checkpoint,
+                base.map(EpochManifest::segments).orElse(List.of()),
+                nonce);
         cleaning = new CleanUp(store, owner.vmId(), wallClockMs);
     }
 
@@ -208,6 +225,7 @@ final class DefaultEpochWriter implements EpochWriter {
 
     private EpochManifest putManifest(List<SegmentRef> segments, String vmDescription, byte[] state, long cutAtMillis) {
         manifestTried = true;
+        Optional<Checkpoint> checkpoint = maker.forManifest(segments.size());
         while (true) {
             EpochManifest manifest = new EpochManifest(
                     EpochManifest.VERSION,
@@ -220,18 +238,20 @@ final class DefaultEpochWriter implements EpochWriter {
                     shape.memoryPages(),
                     shape.disks(),
                     segments,
+                    checkpoint.map(Checkpoint::ref),
                     vmDescription,
                     state,
                     cutAtMillis);
             String key = keys.epoch(nextEpoch);
-            ByteBuffer content = Records.bytes(manifest, key, vmKeys.current());
+            ByteBuffer content = Records.bytes(manifest, checkpoint, key, vmKeys.current());
             Optional<ByteBuffer> standing = PutOnce.put(store, key, content);
             if (standing.isEmpty()) {
                 committedCrc32c = Records.crcOf(content);
                 kept.committed(Kept.of(manifest, content.limit()));
+                maker.committed(manifest.epoch(), checkpoint, segments);
                 return manifest;
             }
-            passBy(Records.manifest(key, standing.get(), vmKeys));
+            passBy(Records.manifest(key, standing.get(), vmKeys, checkpoints));
             nextEpoch++;
         }
     }
@@ -349,6 +369,7 @@ final class DefaultEpochWriter implements EpochWriter {
         closed = true;
         abandon();
         compactor.close();
+        clean(maker.leftover());
         uploads.shutdown();
         cleaner.shutdown();
         try {

@@ -22,6 +22,7 @@ public final class DefaultVmStore implements VmStore {
     private final ObjectStore store;
     private final VmKeys vmKeys;
     private final SegmentObjects objects;
+    private final Checkpoints checkpoints;
     private final LongSupplier wallClockMs;
     private final String vmId;
     private final StoreSettings settings;
@@ -55,6 +56,7 @@ public final class DefaultVmStore implements VmStore {
         this.wallClockMs = wallClockMs;
         vmKeys = new VmKeys(store, vmId, key);
         objects = new SegmentObjects(store, vmKeys::current);
+        checkpoints = new Checkpoints(store, vmId);
         this.vmId = vmId;
         this.settings = settings;
         keys = new Keys(vmId);
@@ -70,6 +72,7 @@ public final class DefaultVmStore implements VmStore {
         store = other.store;
         vmKeys = other.vmKeys;
         objects = other.objects;
+        checkpoints = other.checkpoints;
         wallClockMs = other.wallClockMs;
         vmId = other.vmId;
         settings = other.settings;
@@ -126,13 +129,14 @@ public final class DefaultVmStore implements VmStore {
                 store,
                 objects,
                 vmKeys,
+                checkpoints,
                 owners,
                 owner,
                 settings,
                 shape,
                 live,
                 kept,
-                committed,
+                base.map(Stored::manifest),
                 committedCrc,
                 nextEpoch,
                 wallClockMs);
@@ -168,8 +172,15 @@ public final class DefaultVmStore implements VmStore {
     private record Stored(EpochManifest manifest, int crc32c, long bytes) {}
 
     private Optional<Stored> stored(long number) {
-        return store.get(keys.epoch(number))
-                .map(content -> new Stored(parse(number, content), Records.crcOf(content), content.remaining()));
+        Optional<ByteBuffer> content = store.get(keys.epoch(number));
+        try {
+            return content.map(bytes -> new Stored(parse(number, bytes), Records.crcOf(bytes), bytes.remaining()));
+        } catch (DamagedObjectException e) {
+            if (store.get(keys.epoch(number)).isEmpty()) {
+                return Optional.empty(); // deleted with its checkpoint meanwhile
+            }
+            throw e;
+        }
     }
 
     /**
@@ -221,7 +232,7 @@ public final class DefaultVmStore implements VmStore {
 
     private EpochManifest parse(long number, ByteBuffer content) {
         String key = keys.epoch(number);
-        EpochManifest manifest = Records.manifest(key, content, vmKeys);
+        EpochManifest manifest = Records.manifest(key, content, vmKeys, checkpoints);
         if (!manifest.vmId().equals(vmId) || manifest.epoch() != number) {
             throw new DamagedObjectException("damaged object " + key + ": it is the manifest of epoch "
                     + manifest.epoch() + " of VM " + manifest.vmId());

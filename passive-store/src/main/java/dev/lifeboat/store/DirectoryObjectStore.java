@@ -6,9 +6,12 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
@@ -20,6 +23,9 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Objects as files under a directory: a mounted data volume, or one that several hosts reach (NFS, 9p). A file is
@@ -30,7 +36,10 @@ import java.util.UUID;
  * <p>Time limits are those of the file system: a hard NFS mount without its server blocks the calling thread.
  */
 final class DirectoryObjectStore implements ObjectStore {
+    private static final Logger LOG = LoggerFactory.getLogger(DirectoryObjectStore.class);
     private static final String TEMPORARY = ".tmp";
+    /** No object is that long in the writing, and no two clocks differ by that. */
+    private static final long LEFTOVER_MS = TimeUnit.DAYS.toMillis(1);
 
     private final Path root;
     private final FileOpener opener;
@@ -53,6 +62,24 @@ final class DirectoryObjectStore implements ObjectStore {
             Files.createDirectories(root.resolve(TEMPORARY));
         } catch (IOException e) {
             throw failure("cannot use " + root + " as a store", e, 0);
+        }
+        removeLeftovers();
+    }
+
+    /** What writers that crashed did not get to name. Nothing depends on it, so no failure of it is one of the caller's. */
+    private void removeLeftovers() {
+        long oldest = System.currentTimeMillis() - LEFTOVER_MS;
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(root.resolve(TEMPORARY))) {
+            for (Path file : files) {
+                if (Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)
+                        && Files.getLastModifiedTime(file).toMillis() < oldest) {
+                    Files.deleteIfExists(file);
+                }
+            }
+        } catch (NoSuchFileException e) {
+            return; // another process removes them, too
+        } catch (IOException | DirectoryIteratorException e) {
+            LOG.warn("leftovers stay under {}: {}", root.resolve(TEMPORARY), e.toString());
         }
     }
 

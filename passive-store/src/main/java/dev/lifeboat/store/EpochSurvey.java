@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.store;
 
+import dev.lifeboat.store.EpochManifest.CheckpointRef;
 import dev.lifeboat.store.EpochManifest.SegmentRef;
 import dev.lifeboat.store.ObjectStore.Entry;
 import java.nio.ByteBuffer;
@@ -21,8 +22,15 @@ record EpochSurvey(VmObjects objects, List<Seen> epochs) {
      * @param manifest when it could be read; of an encrypted one without description and state
      * @param keyNumber of the data key, 0 when it is not encrypted
      * @param damage in words
+     * @param culprit what makes an unreadable manifest so: itself or its checkpoint
      */
-    record Seen(long epoch, String key, Optional<EpochManifest> manifest, int keyNumber, Optional<String> damage) {
+    record Seen(
+            long epoch,
+            String key,
+            Optional<EpochManifest> manifest,
+            int keyNumber,
+            Optional<String> damage,
+            String culprit) {
         boolean isEncrypted() {
             return keyNumber != 0;
         }
@@ -31,6 +39,7 @@ record EpochSurvey(VmObjects objects, List<Seen> epochs) {
     /** @throws StoreException when a manifest is of a format that this Lifeboat does not read */
     static EpochSurvey of(ObjectStore store, VmObjects objects) {
         Keys keys = new Keys(objects.vmId());
+        Checkpoints checkpoints = new Checkpoints(store, objects.vmId());
         List<Seen> epochs = new ArrayList<>();
         for (Entry entry : objects.manifests()) {
             long number = keys.epochOf(entry.key()).orElseThrow();
@@ -38,32 +47,60 @@ record EpochSurvey(VmObjects objects, List<Seen> epochs) {
             if (content.isEmpty()) {
                 continue; // cleaned up meanwhile
             }
+            Records.Visible visible;
             try {
-                Records.Visible visible = Records.visible(entry.key(), content.get());
-                EpochManifest manifest = visible.manifest();
-                if (!manifest.vmId().equals(objects.vmId()) || manifest.epoch() != number) {
+                visible = Records.visible(entry.key(), content.get());
+                ManifestBody body = visible.body();
+                if (!body.vmId().equals(objects.vmId()) || body.epoch() != number) {
                     throw new DamagedObjectException("damaged object " + entry.key() + ": it is the manifest of epoch "
-                            + manifest.epoch() + " of VM " + manifest.vmId());
+                            + body.epoch() + " of VM " + body.vmId());
                 }
+            } catch (DamagedObjectException e) {
+                epochs.add(unreadable(number, entry, 0, e, entry.key()));
+                continue;
+            }
+            Optional<CheckpointRef> checkpoint =
+                    Optional.ofNullable(visible.body().checkpoint());
+            try {
+                checkpoint.ifPresent(checkpoints::get);
+            } catch (DamagedObjectException e) {
+                if (store.get(entry.key()).isPresent()) {
+                    epochs.add(unreadable(
+                            number,
+                            entry,
+                            visible.keyNumber(),
+                            e,
+                            checkpoint.orElseThrow().key()));
+                }
+                continue; // else both were cleaned up meanwhile
+            }
+            try {
+                EpochManifest manifest = visible.body().manifest(entry.key(), checkpoints);
                 epochs.add(new Seen(
                         number,
                         entry.key(),
                         Optional.of(manifest),
                         visible.keyNumber(),
-                        whyNotThere(visible, objects)));
+                        whyNotThere(manifest, visible.keyNumber(), objects),
+                        entry.key()));
             } catch (DamagedObjectException e) {
-                epochs.add(new Seen(number, entry.key(), Optional.empty(), 0, Optional.of(e.getMessage())));
+                epochs.add(unreadable(number, entry, visible.keyNumber(), e, entry.key()));
             }
         }
         return new EpochSurvey(objects, epochs);
     }
 
-    private static Optional<String> whyNotThere(Records.Visible visible, VmObjects objects) {
+    private static Seen unreadable(
+            long number, Entry manifest, int keyNumber, DamagedObjectException why, String culprit) {
+        return new Seen(number, manifest.key(), Optional.empty(), keyNumber, Optional.of(why.getMessage()), culprit);
+    }
+
+    private static Optional<String> whyNotThere(EpochManifest manifest, int keyNumber, VmObjects objects) {
         int missing = 0;
         Optional<String> first = Optional.empty();
-        for (SegmentRef ref : visible.manifest().segments()) {
+        for (SegmentRef ref : manifest.segments()) {
             Entry entry = objects.segments().get(ref.key());
-            long expected = visible.keyNumber() == 0 ? ref.lengthBytes() : SealedLayout.sealedBytes(ref.lengthBytes());
+            long expected = keyNumber == 0 ? ref.lengthBytes() : SealedLayout.sealedBytes(ref.lengthBytes());
             if (entry == null || entry.lengthBytes() != expected) {
                 missing++;
                 if (first.isEmpty()) {

@@ -31,6 +31,7 @@ public final class GarbageCollector {
     /**
      * What was deleted, or would be.
      *
+     * @param segments and checkpoints, by key
      * @param bytes of all that was deleted
      * @param notes why something was left
      */
@@ -162,6 +163,7 @@ public final class GarbageCollector {
                 return List.of();
             }
             seen.manifest().get().segments().forEach(ref -> listed.add(ref.key()));
+            seen.manifest().get().checkpoint().ifPresent(ref -> listed.add(ref.key()));
         }
         for (long epoch : read) {
             if (!kept.contains(epoch)) {
@@ -173,17 +175,20 @@ public final class GarbageCollector {
         long oldest = wallClockMs.getAsLong() - graceMs;
         List<Entry> garbage = new ArrayList<>();
         int young = 0;
-        for (Entry segment : objects.segments().values()) {
-            if (!listed.contains(segment.key())) {
-                if (segment.modifiedAtMillis() <= oldest) {
-                    garbage.add(segment);
+        List<Entry> candidates = new ArrayList<>(objects.segments().values());
+        candidates.addAll(objects.checkpoints().values());
+        for (Entry candidate : candidates) {
+            if (!listed.contains(candidate.key())) {
+                if (candidate.modifiedAtMillis() <= oldest) {
+                    garbage.add(candidate);
                 } else {
                     young++;
                 }
             }
         }
         if (young > 0) {
-            notes.add(young + " segments that no epoch lists are left, because a writer may just be making an epoch of"
+            notes.add(young
+                    + " segments or checkpoints that no epoch lists are left, because a writer may just be making an epoch of"
                     + " them; they go when they are older than " + graceMs / 1000 + " s");
         }
         garbage.sort(Comparator.comparing(Entry::key));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.store;
 
+import dev.lifeboat.store.EpochManifest.CheckpointRef;
 import dev.lifeboat.store.EpochManifest.SegmentRef;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -8,6 +9,7 @@ import java.util.Collection;
 import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /** Committed epochs whose manifests are in the store, oldest first, and what they take there. Used by one thread. */
@@ -16,9 +18,19 @@ final class KeptEpochs {
     private long newestWhole;
 
     /** @param manifestBytes length of its manifest, 0 when not known */
-    record Kept(long epoch, long cutAtMillis, long manifestBytes, List<SegmentRef> segments) {
+    record Kept(
+            long epoch,
+            long cutAtMillis,
+            long manifestBytes,
+            List<SegmentRef> segments,
+            Optional<CheckpointRef> checkpoint) {
         static Kept of(EpochManifest manifest, long manifestBytes) {
-            return new Kept(manifest.epoch(), manifest.cutAtMillis(), manifestBytes, manifest.segments());
+            return new Kept(
+                    manifest.epoch(),
+                    manifest.cutAtMillis(),
+                    manifestBytes,
+                    manifest.segments(),
+                    manifest.checkpoint());
         }
     }
 
@@ -51,6 +63,10 @@ final class KeptEpochs {
         }
         for (Kept epoch : kept) {
             bytes += epoch.manifestBytes();
+            if (epoch.checkpoint().isPresent()) {
+                CheckpointRef checkpoint = epoch.checkpoint().get();
+                bytes += counted.add(checkpoint.key()) ? checkpoint.lengthBytes() : 0;
+            }
             for (SegmentRef segment : epoch.segments()) {
                 bytes += counted.add(segment.key()) ? segment.lengthBytes() : 0;
             }

@@ -11,7 +11,9 @@ final class Keys {
     private static final Pattern VM_ID = Pattern.compile("[a-z0-9][a-z0-9-]{0,62}");
     private static final Pattern NUMBER = Pattern.compile("[0-9]{19}");
 
-    private static final Pattern SEGMENT = Pattern.compile("[0-9]{19}-[0-9]+-[0-9a-f]+");
+    /** Of segments and checkpoints. */
+    private static final Pattern UNIQUE = Pattern.compile("[0-9]{19}-[0-9]+-[0-9a-f]+");
+
     static final String ALL_VMS = "vm/";
 
     private final String root;
@@ -67,12 +69,32 @@ final class Keys {
     }
 
     String segment(long epoch, long n, String nonce) {
-        return segmentPrefix() + number(epoch) + "-" + n + "-" + nonce;
+        return segmentPrefix() + unique(epoch, n, nonce);
     }
 
     boolean isSegment(String key) {
-        return key.startsWith(segmentPrefix())
-                && SEGMENT.matcher(key.substring(segmentPrefix().length())).matches();
+        return isUnique(segmentPrefix(), key);
+    }
+
+    String checkpoint(long epoch, long n, String nonce) {
+        return checkpointPrefix() + unique(epoch, n, nonce);
+    }
+
+    String checkpointPrefix() {
+        return root + "checkpoint/";
+    }
+
+    boolean isCheckpoint(String key) {
+        return isUnique(checkpointPrefix(), key);
+    }
+
+    private static String unique(long epoch, long n, String nonce) {
+        return number(epoch) + "-" + n + "-" + nonce;
+    }
+
+    private static boolean isUnique(String prefix, String key) {
+        return key.startsWith(prefix)
+                && UNIQUE.matcher(key.substring(prefix.length())).matches();
     }
 
     String readerPrefix() {

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.store;
 
+import dev.lifeboat.store.EpochManifest.CheckpointRef;
 import dev.lifeboat.store.EpochManifest.SegmentRef;
 import dev.lifeboat.store.VmShape.DiskShape;
 import java.util.List;
 import java.util.Optional;
 
 /**
- * A manifest as it stands in its object (docs/store-format.md). A body of version 1 has the same fields, without those
- * of disks and of the parent's checksum.
+ * A manifest as it stands in its object (docs/store-format.md).
+ *
+ * @param checkpoint null without one, as always in version 2
+ * @param order see {@link SegmentOrder}; without a checkpoint empty, or null in version 2
+ * @param segments those that the checkpoint does not have
  */
 record ManifestBody(
         int version,
@@ -20,6 +24,8 @@ record ManifestBody(
         int parentCrc32c,
         long pages,
         List<Disk> disks,
+        CheckpointRef checkpoint,
+        int[] order,
         List<SegmentRef> segments,
         String vmDescription,
         byte[] state,
@@ -28,7 +34,11 @@ record ManifestBody(
     /** A disk; {@code baseImage} is empty when there is none. */
     record Disk(long blocks, String baseImage) {}
 
-    static ManifestBody of(EpochManifest manifest) {
+    /** @param checkpoint the one that the manifest refers to */
+    static ManifestBody of(EpochManifest manifest, Optional<Checkpoint> checkpoint) {
+        SegmentOrder segments = checkpoint
+                .map(base -> SegmentOrder.of(base.segments(), manifest.segments()))
+                .orElseGet(() -> new SegmentOrder(new int[0], manifest.segments()));
         return new ManifestBody(
                 manifest.version(),
                 manifest.vmId(),
@@ -41,7 +51,9 @@ record ManifestBody(
                 manifest.disks().stream()
                         .map(disk -> new Disk(disk.blocks(), disk.baseImage().orElse("")))
                         .toList(),
-                manifest.segments(),
+                checkpoint.map(Checkpoint::ref).orElse(null),
+                segments.order(),
+                segments.own(),
                 manifest.vmDescription(),
                 manifest.state(),
                 manifest.cutAtMillis());
@@ -63,6 +75,8 @@ record ManifestBody(
                 parentCrc32c,
                 pages,
                 disks,
+                checkpoint,
+                order,
                 segments,
                 hidden.vmDescription(),
                 hidden.state(),
@@ -76,6 +90,7 @@ record ManifestBody(
                 && segments != null
                 && vmDescription != null
                 && state != null
+                && (checkpoint == null || order != null && checkpoint.key() != null && checkpoint.sha256() != null)
                 && isSize(pages)
                 && (disks == null
                         || disks.stream().allMatch(disk -> isSize(disk.blocks()) && disk.baseImage() != null));
@@ -85,7 +100,11 @@ record ManifestBody(
         return pages >= 0 && pages <= VmShape.MAX_PAGES;
     }
 
-    EpochManifest manifest() {
+    /**
+     * @param key of this manifest
+     * @throws DamagedObjectException also when it is the checkpoint that is damaged, which is then named
+     */
+    EpochManifest manifest(String key, Checkpoints checkpoints) {
         List<DiskShape> shapes = disks == null
                 ? List.of()
                 : disks.stream()
@@ -102,9 +121,23 @@ record ManifestBody(
                 parentCrc32c,
                 pages,
                 shapes,
-                segments,
+                allSegments(key, checkpoints),
+                Optional.ofNullable(checkpoint),
                 vmDescription,
                 state,
                 cutAtMillis);
+    }
+
+    private List<SegmentRef> allSegments(String key, Checkpoints checkpoints) {
+        if (checkpoint == null) {
+            return segments;
+        }
+        List<SegmentRef> base = checkpoints.get(checkpoint).segments();
+        try {
+            return new SegmentOrder(order, segments).apply(base);
+        } catch (IllegalArgumentException e) {
+            throw new DamagedObjectException(
+                    "damaged object " + key + ": it does not fit its checkpoint: " + e.getMessage(), e);
+        }
     }
 }

@@ -26,16 +26,16 @@ final class Records {
 
     private Records() {}
 
-    static ByteBuffer bytes(EpochManifest manifest) {
-        return seal("LBEPOCH1", manifest.version(), CBOR, ManifestBody.of(manifest));
-    }
-
-    /** @param vmKey of an encrypted VM */
-    static ByteBuffer bytes(EpochManifest manifest, String key, Optional<VmKey> vmKey) {
+    /**
+     * @param checkpoint the one that the manifest refers to
+     * @param vmKey of an encrypted VM
+     */
+    static ByteBuffer bytes(
+            EpochManifest manifest, Optional<Checkpoint> checkpoint, String key, Optional<VmKey> vmKey) {
+        ManifestBody body = ManifestBody.of(manifest, checkpoint);
         if (vmKey.isEmpty()) {
-            return bytes(manifest);
+            return seal("LBEPOCH1", manifest.version(), CBOR, body);
         }
-        ManifestBody body = ManifestBody.of(manifest);
         byte[] visible = encode(CBOR, body.with(new SealedManifest.Hidden("", new byte[0])));
         byte[] hidden = encode(CBOR, body.hidden());
         return seal(SEALED_EPOCH, manifest.version(), CBOR, SealedManifest.seal(vmKey.get(), key, visible, hidden));
@@ -46,26 +46,28 @@ final class Records {
      *
      * @throws WrongKeyException when the key that was given, or none, does not fit
      */
-    static EpochManifest manifest(String key, ByteBuffer bytes, VmKeys vmKeys) {
+    static EpochManifest manifest(String key, ByteBuffer bytes, VmKeys vmKeys, Checkpoints checkpoints) {
         if (!isSealed(bytes)) {
-            EpochManifest manifest = clear(key, bytes);
+            ManifestBody body = clear(key, bytes);
             vmKeys.of(key, 0);
-            return manifest;
+            return body.manifest(key, checkpoints);
         }
         SealedManifest sealed = sealed(key, bytes);
         VmKey vmKey = vmKeys.of(key, sealed.keyNumber()).orElseThrow();
         SealedManifest.Hidden hidden = decode(CBOR, sealed.open(vmKey, key), SealedManifest.Hidden.class, key);
         return whole(
-                key, decode(CBOR, sealed.visible(), ManifestBody.class, key).with(hidden));
+                        key,
+                        decode(CBOR, sealed.visible(), ManifestBody.class, key).with(hidden))
+                .manifest(key, checkpoints);
     }
 
     /**
      * A manifest as everybody may see it, unauthenticated when it is sealed.
      *
-     * @param manifest without description and state when it is sealed
+     * @param body without description and state when it is sealed
      * @param keyNumber of the data key it is sealed with, or 0
      */
-    record Visible(EpochManifest manifest, int keyNumber) {}
+    record Visible(ManifestBody body, int keyNumber) {}
 
     static Visible visible(String key, ByteBuffer bytes) {
         if (!isSealed(bytes)) {
@@ -81,7 +83,7 @@ final class Records {
                 && ByteBuffer.wrap(magic).equals(bytes.slice().limit(magic.length));
     }
 
-    private static EpochManifest clear(String key, ByteBuffer bytes) {
+    private static ManifestBody clear(String key, ByteBuffer bytes) {
         return whole(
                 key,
                 open(
@@ -103,16 +105,29 @@ final class Records {
         return sealed;
     }
 
-    private static EpochManifest whole(String key, ManifestBody body) {
+    private static ManifestBody whole(String key, ManifestBody body) {
         if (!body.isWhole()) {
             throw new DamagedObjectException("damaged object " + key + ": fields are missing or make no sense");
         }
-        return body.manifest();
+        return body;
     }
 
     /** Of a whole object, as {@link EpochManifest#parentCrc32c()} has it. */
     static int crcOf(ByteBuffer sealed) {
         return sealed.order(ByteOrder.LITTLE_ENDIAN).getInt(sealed.position() + CRC_OFFSET);
+    }
+
+    static ByteBuffer bytes(Checkpoint.Body checkpoint) {
+        return seal("LBCHKPT1", checkpoint.version(), CBOR, checkpoint);
+    }
+
+    static Checkpoint.Body checkpoint(String key, ByteBuffer bytes) {
+        int version = Checkpoint.Body.VERSION;
+        Checkpoint.Body body = open("LBCHKPT1", version, version, CBOR, Checkpoint.Body.class, key, bytes);
+        if (body.vmId() == null || body.segments() == null) {
+            throw new DamagedObjectException("damaged object " + key + ": fields are missing");
+        }
+        return body;
     }
 
     static ByteBuffer bytes(ReaderLease.Body lease) {

@@ -53,6 +53,8 @@ public final class StoreInspector {
      * An epoch.
      *
      * @param newBytes of segments that the epoch before it does not list
+     * @param checkpoint that its manifest refers to
+     * @param manifestBytes of the manifest alone
      * @param problem why it is not whole
      */
     public record Epoch(
@@ -62,6 +64,8 @@ public final class StoreInspector {
             int segments,
             long storedBytes,
             long newBytes,
+            Optional<String> checkpoint,
+            long manifestBytes,
             Optional<String> problem) {}
 
     /**
@@ -97,6 +101,7 @@ public final class StoreInspector {
             List<Owner> owners,
             List<Epoch> epochs,
             List<Segment> segments,
+            int checkpoints,
             int readers,
             List<String> unknown,
             Optional<String> problem) {}
@@ -191,6 +196,7 @@ public final class StoreInspector {
                 owners,
                 epochs(survey),
                 segments(survey, live),
+                objects.checkpoints().size(),
                 objects.readers().size(),
                 objects.unknown().stream().map(Entry::key).toList(),
                 problem);
@@ -212,11 +218,14 @@ public final class StoreInspector {
     }
 
     private static List<Epoch> epochs(EpochSurvey survey) {
+        Map<String, Long> lengths = new HashMap<>();
+        survey.objects().manifests().forEach(entry -> lengths.put(entry.key(), entry.lengthBytes()));
         List<Epoch> epochs = new ArrayList<>();
         for (int i = 0; i < survey.epochs().size(); i++) {
             EpochSurvey.Seen seen = survey.epochs().get(i);
             if (seen.manifest().isEmpty()) {
-                epochs.add(new Epoch(seen.epoch(), 0, 0, 0, 0, 0, seen.damage()));
+                long manifestBytes = lengths.get(seen.key());
+                epochs.add(new Epoch(seen.epoch(), 0, 0, 0, 0, 0, Optional.empty(), manifestBytes, seen.damage()));
                 continue;
             }
             EpochManifest manifest = seen.manifest().get();
@@ -241,6 +250,8 @@ public final class StoreInspector {
                     manifest.segments().size(),
                     bytes,
                     newBytes,
+                    manifest.checkpoint().map(EpochManifest.CheckpointRef::key),
+                    lengths.get(seen.key()),
                     seen.damage()));
         }
         return epochs;

@@ -10,6 +10,7 @@ package dev.lifeboat.store;
  * @param readThreads of a restore; with 1 the calling thread reads
  * @param retention which epochs are kept
  * @param compaction whether a writer copies what is alive out of segments that are mostly dead
+ * @param checkpointSegments from so many segments on manifests refer to a checkpoint; a shorter list is as cheap to repeat
  * @param readerLeaseMs how long an epoch is held for a reader that says nothing any more
  * @param segmentMaxAgeMs a manifest lists no new segment that is older: {@code store gc} may take it for a leftover
  * @param waitLimitMs for an upload to make progress; above the longest time limit of a back end's call
@@ -21,11 +22,12 @@ public record StoreSettings(
         int readThreads,
         RetentionPolicy retention,
         boolean compaction,
+        int checkpointSegments,
         long readerLeaseMs,
         long segmentMaxAgeMs,
         long waitLimitMs) {
     public static final StoreSettings DEFAULT =
-            new StoreSettings(1 << 20, 16 << 20, 3, 4, RetentionPolicy.DEFAULT, true, 60_000, 30 * 60_000, 150_000);
+            new StoreSettings(1 << 20, 16 << 20, 3, 4, RetentionPolicy.DEFAULT, true, 64, 60_000, 30 * 60_000, 150_000);
 
     /** One run of the largest kind with its index entry, header and trailer. */
     private static final int SMALLEST_SEGMENT_BYTES = 80 * 1024;
@@ -35,6 +37,7 @@ public record StoreSettings(
                 || maxSegmentBytes < minSegmentBytes
                 || uploadThreads < 1
                 || readThreads < 1
+                || checkpointSegments < 1
                 || readerLeaseMs < 1
                 || segmentMaxAgeMs < 1
                 || waitLimitMs < 1) {

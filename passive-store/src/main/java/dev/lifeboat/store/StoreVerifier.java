@@ -77,9 +77,10 @@ public final class StoreVerifier {
         Optional<KeyWrapper> fitting = hasKey ? survey.fitting(key) : Optional.empty();
         VmKeys keys = new VmKeys(store, vmId, fitting);
         if (fitting.isPresent()) {
-            checkSeals(survey, keys, damages);
+            checkSeals(survey, keys, new Checkpoints(store, vmId), damages);
         }
         checkManifests(survey, damages);
+        checkSpareCheckpoints(survey, damages);
         Map<SegmentRef, EpochManifest> refs = new LinkedHashMap<>();
         boolean sealed = false;
         for (EpochSurvey.Seen seen : survey.epochs()) {
@@ -148,18 +149,44 @@ public final class StoreVerifier {
     }
 
     private static void checkManifests(EpochSurvey survey, List<Damage> damages) {
+        Map<String, Damage> byObject = new LinkedHashMap<>();
         for (EpochSurvey.Seen seen : survey.epochs()) {
             if (seen.manifest().isEmpty()) {
-                damages.add(new Damage(seen.key(), seen.damage().orElse(""), all(seen)));
+                // A damaged checkpoint costs several epochs.
+                byObject.computeIfAbsent(
+                                seen.culprit(),
+                                object -> new Damage(object, seen.damage().orElse(""), new ArrayList<>()))
+                        .costs()
+                        .addAll(all(seen));
+            }
+        }
+        damages.addAll(byObject.values());
+    }
+
+    /** Those that no epoch refers to, yet or any more. */
+    private void checkSpareCheckpoints(EpochSurvey survey, List<Damage> damages) {
+        Set<String> seen = new LinkedHashSet<>();
+        for (EpochSurvey.Seen epoch : survey.epochs()) {
+            seen.add(epoch.culprit());
+            epoch.manifest().flatMap(EpochManifest::checkpoint).ifPresent(ref -> seen.add(ref.key()));
+        }
+        for (String object : survey.objects().checkpoints().keySet()) {
+            try {
+                if (!seen.contains(object)) {
+                    store.get(object).ifPresent(content -> Records.checkpoint(object, content));
+                }
+            } catch (DamagedObjectException e) {
+                damages.add(new Damage(object, e.getMessage(), List.of()));
             }
         }
     }
 
-    private void checkSeals(EpochSurvey survey, VmKeys keys, List<Damage> damages) {
+    private void checkSeals(EpochSurvey survey, VmKeys keys, Checkpoints checkpoints, List<Damage> damages) {
         for (EpochSurvey.Seen seen : survey.epochs()) {
             try {
                 if (seen.manifest().isPresent()) {
-                    store.get(seen.key()).ifPresent(content -> Records.manifest(seen.key(), content, keys));
+                    store.get(seen.key())
+                            .ifPresent(content -> Records.manifest(seen.key(), content, keys, checkpoints));
                 }
             } catch (DamagedObjectException e) {
                 damages.add(new Damage(seen.key(), e.getMessage(), all(seen)));

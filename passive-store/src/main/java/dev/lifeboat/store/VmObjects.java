@@ -16,6 +16,7 @@ import java.util.TreeMap;
  * @param owners by rising term
  * @param manifests newest epoch first
  * @param segments by key
+ * @param checkpoints by key
  * @param readers leases of readers
  * @param hints the working set, which nothing depends on
  * @param unknown what no Lifeboat of this version writes
@@ -25,6 +26,7 @@ record VmObjects(
         List<Entry> owners,
         List<Entry> manifests,
         Map<String, Entry> segments,
+        Map<String, Entry> checkpoints,
         List<Entry> readers,
         List<Entry> dataKeys,
         List<Entry> hints,
@@ -44,6 +46,7 @@ record VmObjects(
                 new ArrayList<>(),
                 new ArrayList<>(),
                 new HashMap<>(),
+                new HashMap<>(),
                 new ArrayList<>(),
                 new ArrayList<>(),
                 new ArrayList<>(),
@@ -56,6 +59,8 @@ record VmObjects(
                 objects.manifests.add(entry);
             } else if (keys.isSegment(key)) {
                 objects.segments.put(key, entry);
+            } else if (keys.isCheckpoint(key)) {
+                objects.checkpoints.put(key, entry);
             } else if (key.startsWith(keys.readerPrefix())) {
                 objects.readers.add(entry);
             } else if (key.startsWith(keys.dataKeyPrefix())) {
@@ -92,6 +97,7 @@ record VmObjects(
         return owners.isEmpty()
                 && manifests.isEmpty()
                 && segments.isEmpty()
+                && checkpoints.isEmpty()
                 && readers.isEmpty()
                 && dataKeys.isEmpty()
                 && hints.isEmpty()
@@ -105,8 +111,10 @@ record VmObjects(
                 bytes += entry.lengthBytes();
             }
         }
-        for (Entry entry : segments.values()) {
-            bytes += entry.lengthBytes();
+        for (Map<String, Entry> map : List.of(segments, checkpoints)) {
+            for (Entry entry : map.values()) {
+                bytes += entry.lengthBytes();
+            }
         }
         return bytes;
     }

@@ -9,6 +9,10 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -46,6 +50,26 @@ class DirectoryObjectStoreTest extends ObjectStoreSuite {
                 .isInstanceOf(StoreException.class)
                 .hasMessageContaining("vm");
         assertThat(directory.resolve("store").resolve("vm")).hasContent("not ours");
+    }
+
+    @Test
+    void whatAWriterThatCrashedLeftGoesADayLaterAndWhatIsBeingWrittenStays() throws IOException {
+        objects.put("vm/a", bytes("x"));
+        Path temporary = directory.resolve("store").resolve(".tmp");
+        Instant now = Instant.now();
+        Path old = Files.writeString(temporary.resolve("old"), "half");
+        Path young = Files.writeString(temporary.resolve("young"), "half");
+        Files.setLastModifiedTime(old, FileTime.from(now.minus(Duration.ofHours(25))));
+        Files.setLastModifiedTime(young, FileTime.from(now.minus(Duration.ofHours(23))));
+        Path object = directory.resolve("store/vm/a");
+        Files.setLastModifiedTime(object, FileTime.from(now.minus(Duration.ofDays(9))));
+        String url = "dir:" + directory.resolve("store");
+        ObjectStores.openExisting(url, Optional.empty(), Optional.empty()).close();
+        assertThat(old).as("looking changes nothing").exists();
+        ObjectStores.open(url, Optional.empty(), Optional.empty()).close();
+        assertThat(old).doesNotExist();
+        assertThat(young).exists();
+        assertThat(object).exists();
     }
 
     @Test

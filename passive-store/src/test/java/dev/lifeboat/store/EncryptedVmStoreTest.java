@@ -138,16 +138,16 @@ class EncryptedVmStoreTest extends VmStoreSuite {
         String name = new Keys(VM).epoch(1);
         Records.Visible visible = Records.visible(name, objects.get(name).orElseThrow());
         assertThat(visible.keyNumber()).isEqualTo(1);
-        assertThat(visible.manifest().vmDescription()).isEmpty();
-        assertThat(visible.manifest().segments()).isNotEmpty();
+        assertThat(visible.body().vmDescription()).isEmpty();
+        assertThat(visible.body().segments()).isNotEmpty();
         VmKey another = new VmKey(1, VmKey.random());
         EpochManifest opened = vm.newestWhole().orElseThrow();
-        objects.put(name, Records.bytes(opened, name, Optional.of(another)));
+        objects.put(name, Records.bytes(opened, Optional.empty(), name, Optional.of(another)));
         assertThat(store(VM).newestWhole())
                 .as("not sealed with this key: damaged")
                 .isEmpty();
         // A clear one in its place would have been a way to feed a VM foreign pages.
-        objects.put(name, Records.bytes(opened));
+        objects.put(name, Records.bytes(opened, Optional.empty(), name, Optional.empty()));
         assertThatThrownBy(() -> store(VM).newestWhole()).isInstanceOf(WrongKeyException.class);
     }
 

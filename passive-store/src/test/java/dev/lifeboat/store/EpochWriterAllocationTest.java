@@ -16,7 +16,7 @@ class EpochWriterAllocationTest {
     void anEpochAllocatesPerSegmentAndNotPerPage() {
         HeapObjectStore objects = new HeapObjectStore();
         StoreSettings settings =
-                new StoreSettings(1 << 20, 1 << 20, 2, 2, RetentionPolicy.DEFAULT, false, 60_000, 60_000, 30_000);
+                new StoreSettings(1 << 20, 1 << 20, 2, 2, RetentionPolicy.DEFAULT, false, 2, 60_000, 60_000, 30_000);
         ByteBuffer payload = ByteBuffer.allocateDirect(512);
         byte[] bytes = new byte[512];
         new Random(1).nextBytes(bytes);

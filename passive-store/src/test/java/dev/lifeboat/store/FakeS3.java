@@ -28,10 +28,10 @@ import java.util.stream.Collectors;
  * verifies signatures, only the access key.
  */
 final class FakeS3 implements AutoCloseable {
-    private static final Instant STARTED = Instant.now().truncatedTo(ChronoUnit.MILLIS);
     private static final String SESSION_TOKEN = "session-of-the-fake";
 
     final Map<String, byte[]> objects = new TreeMap<>();
+    private final Map<String, Instant> modified = new HashMap<>();
     private final HttpServer server;
     private final ExecutorService threads = Executors.newFixedThreadPool(16);
     private volatile boolean refusesCredentials;
@@ -117,6 +117,7 @@ final class FakeS3 implements AutoCloseable {
                 return;
             }
             objects.put(key, body);
+            modified.put(key, Instant.now().truncatedTo(ChronoUnit.MILLIS));
         }
         exchange.getResponseHeaders().set("ETag", "\"etag\"");
         exchange.sendResponseHeaders(200, -1);
@@ -174,7 +175,7 @@ final class FakeS3 implements AutoCloseable {
             for (String key : keys.subList(0, Math.min(limit, keys.size()))) {
                 contents.append("<Contents><Key>").append(key).append("</Key><Size>");
                 contents.append(objects.get(key).length).append("</Size><LastModified>");
-                contents.append(STARTED).append("</LastModified></Contents>");
+                contents.append(modified.getOrDefault(key, Instant.EPOCH)).append("</LastModified></Contents>");
             }
         }
         boolean more = keys.size() > limit;

@@ -99,18 +99,29 @@ abstract class FaultMatrixSuite {
         DefaultVmStore vm = nextVm();
         ModelVm model = new ModelVm(PAGES);
         model.write(new Random(vms), 80);
-        try (EpochWriter writer = vm.writer(claim(vm, 1), VmShape.ofMemory(PAGES))) {
+        try (DefaultEpochWriter writer = (DefaultEpochWriter) vm.writer(claim(vm, 1), VmShape.ofMemory(PAGES))) {
             model.append(writer);
             model.commit(writer);
             byte[] before = model.memory.clone();
             model.write(new Random(1000 + vms), 60);
             trouble.begin().accept(place);
             boolean committed = commits(model, writer);
+            if (place == Place.CHECKPOINT) {
+                // No epoch waits for one, and none is lost without one.
+                assertThat(committed).isTrue();
+                writer.awaitBackground();
+            }
             assertThat(backEnd.hasStruck()).isTrue();
             backEnd.calm();
             assertNewest(vm, committed ? List.of(model.memory) : List.of(before, model.memory));
             model.write(new Random(2000 + vms), 10);
             assertThat(commits(model, writer)).as("when all is well again").isTrue();
+            if (place == Place.CHECKPOINT) {
+                writer.awaitBackground();
+                model.write(new Random(3000 + vms), 10);
+                model.append(writer);
+                assertThat(model.commit(writer).checkpoint()).isPresent();
+            }
         }
         assertNewest(vm, List.of(model.memory));
     }
@@ -164,28 +175,36 @@ abstract class FaultMatrixSuite {
         }
         tests.add(DynamicTest.dynamicTest("MISSING SEGMENT", () -> missing(Place.SEGMENT)));
         tests.add(DynamicTest.dynamicTest("MISSING MANIFEST", () -> missing(Place.MANIFEST)));
+        tests.add(DynamicTest.dynamicTest("MISSING CHECKPOINT", () -> missing(Place.CHECKPOINT)));
         return tests.stream();
     }
 
     /** A VM with three epochs, and what memory was in each. */
     private final class Kept {
-        final DefaultVmStore vm = nextVm();
         final Map<Long, byte[]> memories = new HashMap<>();
         final EpochManifest newest;
 
         Kept() {
+            DefaultVmStore vm = nextVm();
             ModelVm model = new ModelVm(PAGES);
             EpochManifest last = null;
             claim(vm, 1);
-            try (EpochWriter writer = vm.writer(claim(vm, 2), VmShape.ofMemory(PAGES))) {
+            try (DefaultEpochWriter writer = (DefaultEpochWriter) vm.writer(claim(vm, 2), VmShape.ofMemory(PAGES))) {
                 for (int epoch = 1; epoch <= 3; epoch++) {
                     model.write(new Random(10L * vms + epoch), 70);
                     model.append(writer);
                     last = model.commit(writer);
                     memories.put(last.epoch(), model.memory.clone());
+                    writer.awaitBackground();
                 }
             }
             newest = last;
+            assertThat(vm.epoch(1).orElseThrow().checkpoint()).isEmpty();
+        }
+
+        /** As another process sees it, which has read no checkpoint yet. */
+        DefaultVmStore vm() {
+            return new DefaultVmStore(objects, newest.vmId(), SMALL);
         }
 
         String victim(Place place) {
@@ -194,6 +213,7 @@ abstract class FaultMatrixSuite {
                 case SEGMENT ->
                     newest.segments().get(newest.segments().size() - 1).key();
                 case MANIFEST -> objects.list(root, 1).get(0);
+                case CHECKPOINT -> newest.checkpoint().orElseThrow().key();
                 case OWNER -> objects.list(root, 10).get(1);
             };
         }
@@ -204,6 +224,7 @@ abstract class FaultMatrixSuite {
 
         /** The newest whole epoch, or an error that names the object while the epoch before restores. */
         void assertHonest(String damaged, String how) {
+            DefaultVmStore vm = vm();
             try {
                 EpochManifest whole = vm.newestWhole().orElseThrow();
                 assertThat(ModelVm.restore(vm, whole)).as(how).isEqualTo(memories.get(whole.epoch()));
@@ -229,23 +250,39 @@ abstract class FaultMatrixSuite {
             String how = key + ", byte " + at + " of " + good.length;
             if (place == Place.OWNER) {
                 // Never an older owner instead, and never a guess.
-                assertThatThrownBy(() -> kept.vm.owners().newest())
+                assertThatThrownBy(() -> kept.vm().owners().newest())
                         .as(how)
                         .isInstanceOf(StoreException.class)
                         .hasMessageContaining(key);
             }
             kept.assertHonest(key, how);
+            if (place == Place.CHECKPOINT) {
+                assertThatThrownBy(() -> kept.vm().epoch(kept.newest.epoch()))
+                        .as(how)
+                        .isInstanceOf(DamagedObjectException.class)
+                        .hasMessageContaining(key);
+                assertThat(kept.vm().newestWhole().orElseThrow().epoch())
+                        .as(how)
+                        .isLessThan(kept.newest.epoch());
+            }
         }
         objects.put(key, ByteBuffer.wrap(good));
-        assertThat(kept.vm.newestWhole().orElseThrow().epoch()).isEqualTo(kept.newest.epoch());
+        assertThat(kept.vm().newestWhole().orElseThrow().epoch()).isEqualTo(kept.newest.epoch());
         kept.assertHonest(key, "mended");
     }
 
     private void missing(Place place) {
         Kept kept = new Kept();
-        objects.delete(kept.victim(place));
-        assertThat(kept.vm.newestWhole().orElseThrow().epoch()).isEqualTo(kept.newest.epoch() - 1);
-        kept.assertHonest(kept.victim(place), "missing");
+        String key = kept.victim(place);
+        objects.delete(key);
+        long whole = kept.vm().newestWhole().orElseThrow().epoch();
+        if (place == Place.CHECKPOINT) {
+            // Whatever refers to it is lost.
+            assertThat(whole).isLessThan(kept.newest.epoch());
+        } else {
+            assertThat(whole).isEqualTo(kept.newest.epoch() - 1);
+        }
+        kept.assertHonest(key, "missing");
     }
 
     private static byte[] bytes(ByteBuffer buffer) {

@@ -25,10 +25,20 @@ class GarbageCollectorTest {
     private static final String VM = "vm-1";
     private static final RetentionPolicy KEEP_TWO = new RetentionPolicy(2, 0);
     private static final RetentionPolicy KEEP_ONE = new RetentionPolicy(1, 0);
+    private static final String LOST_CHECKPOINT = "vm/" + VM + "/checkpoint/0000000000000000007-1-0123456789abcdef";
     private static final long HOUR_MS = 3_600_000;
     /** Every epoch is kept by the writer, so that there is something to collect. */
     private static final StoreSettings KEEPS_TEN = new StoreSettings(
-            256 * 1024, 256 * 1024, 2, 3, new RetentionPolicy(10, Long.MAX_VALUE / 2), false, 60_000, 60_000, 30_000);
+            256 * 1024,
+            256 * 1024,
+            2,
+            3,
+            new RetentionPolicy(10, Long.MAX_VALUE / 2),
+            false,
+            2,
+            60_000,
+            60_000,
+            30_000);
 
     @TempDir
     Path directory;
@@ -44,14 +54,16 @@ class GarbageCollectorTest {
         OwnerRecord owner = new OwnerRecord(OwnerRecord.VERSION, VM, 1, "host-a", "nonce", 1);
         ModelVm model = new ModelVm(PAGES);
         Random random = new Random(31);
-        try (EpochWriter writer = vm.writer(owner, VmShape.ofMemory(PAGES))) {
+        try (DefaultEpochWriter writer = (DefaultEpochWriter) vm.writer(owner, VmShape.ofMemory(PAGES))) {
             for (long epoch = 1; epoch <= 6; epoch++) {
                 model.write(random, 30);
                 model.append(writer);
                 model.commit(writer);
                 memories.put(epoch, model.memory.clone());
+                writer.awaitBackground();
             }
         }
+        objects.put(LOST_CHECKPOINT, ByteBuffer.wrap(new byte[100]));
         objects.put("vm/" + VM + "/seg/0000000000000000007-99-0123456789abcdef", ByteBuffer.wrap(new byte[100]));
     }
 
@@ -78,6 +90,7 @@ class GarbageCollectorTest {
         Result result = collect(objects, KEEP_TWO, HOUR_MS, false);
         assertThat(result.epochs()).containsExactly(4L, 3L, 2L, 1L);
         assertThat(result.segments()).contains("vm/vm-1/seg/0000000000000000007-99-0123456789abcdef");
+        assertThat(result.segments()).contains(LOST_CHECKPOINT);
         assertThat(result.bytes()).isPositive();
         assertThat(result.notes()).isEmpty();
         assertRestores(5, 6);
@@ -89,6 +102,13 @@ class GarbageCollectorTest {
                 .distinct()
                 .toList();
         assertThat(left.segments().keySet()).containsExactlyInAnyOrderElementsOf(listed);
+        List<String> referredTo = List.of(5L, 6L).stream()
+                .flatMap(epoch -> vm().epoch(epoch).orElseThrow().checkpoint().stream())
+                .map(EpochManifest.CheckpointRef::key)
+                .distinct()
+                .toList();
+        assertThat(referredTo).isNotEmpty();
+        assertThat(left.checkpoints().keySet()).containsExactlyInAnyOrderElementsOf(referredTo);
         Result again = collect(objects, KEEP_TWO, HOUR_MS, false);
         assertThat(again.epochs()).isEmpty();
         assertThat(again.segments()).isEmpty();
@@ -169,6 +189,22 @@ class GarbageCollectorTest {
         assertThat(result.segments()).isEmpty();
         assertThat(result.notes()).singleElement().asString().contains("epoch 6");
         assertRestores(5);
+    }
+
+    @Test
+    void aKeptEpochWhoseCheckpointCannotBeReadKeepsEverySegment() {
+        String damaged = vm().epoch(6).orElseThrow().checkpoint().orElseThrow().key();
+        byte[] bytes = objects.get(damaged).orElseThrow().array();
+        bytes[bytes.length / 2] ^= 1;
+        objects.put(damaged, ByteBuffer.wrap(bytes));
+        List<String> before = keys();
+        long whole = vm().newestWhole().orElseThrow().epoch();
+        Result result = collect(objects, KEEP_TWO, HOUR_MS, false);
+        assertThat(result.segments()).isEmpty();
+        assertThat(result.notes()).singleElement().asString().contains(damaged);
+        assertThat(result.epochs()).allSatisfy(epoch -> assertThat(epoch).isLessThan(whole));
+        assertThat(keys()).hasSize(before.size() - result.epochs().size());
+        assertRestores(whole);
     }
 
     @Test

@@ -23,7 +23,7 @@ final class History implements AutoCloseable {
     private static final int PAGE = ModelVm.PAGE;
     /** Small segments, so that a few pages make several; one upload thread, so that a machine can run many. */
     private static final StoreSettings SETTINGS =
-            new StoreSettings(80 * 1024, 96 * 1024, 1, 1, new RetentionPolicy(3, 0), true, 60_000, 60_000, 20_000);
+            new StoreSettings(80 * 1024, 96 * 1024, 1, 1, new RetentionPolicy(3, 0), true, 2, 60_000, 60_000, 20_000);
 
     private final Random random;
     private final HistoryStats stats;
@@ -39,6 +39,7 @@ final class History implements AutoCloseable {
     private DefaultEpochWriter writer;
     private long term;
     private Optional<EpochReader> reader = Optional.empty();
+    private String lastCheckpoint = "";
     private boolean corrupt;
 
     History(Random random, HistoryStats stats) {
@@ -166,6 +167,11 @@ final class History implements AutoCloseable {
     private void commit() {
         unknown = Optional.of(contents());
         EpochManifest manifest = writer.commit("{}", new byte[] {1}, 1);
+        manifest.checkpoint().map(EpochManifest.CheckpointRef::key).ifPresent(key -> {
+            stats.epochsOnCheckpoints.incrementAndGet();
+            stats.checkpoints.addAndGet(key.equals(lastCheckpoint) ? 0 : 1);
+            lastCheckpoint = key;
+        });
         committed.put(manifest.epoch(), unknown.orElseThrow());
         unknown = Optional.empty();
         for (ModelVm space : spaces) {
@@ -280,10 +286,13 @@ final class History implements AutoCloseable {
     /** One object is cut, gone, or has a wrong bit: what is restored then is right, or the object is named. */
     private void damageSomething() {
         List<String> keys = objects.objects.keySet().stream()
-                .filter(key -> key.contains("/seg/") || key.contains("/epoch/"))
+                .filter(key -> key.contains("/seg/") || key.contains("/epoch/") || key.contains("/checkpoint/"))
                 .toList();
         String key = keys.get(random.nextInt(keys.size()));
         byte[] content = objects.objects.get(key).clone();
+        long unhurt = newestWithout(key);
+        boolean inSegment = key.contains("/seg/");
+        stats.damagedCheckpoints.addAndGet(key.contains("/checkpoint/") && unhurt < committed.lastKey() ? 1 : 0);
         switch (random.nextInt(4)) {
             case 0 -> objects.delete(key);
             case 1 -> objects.put(key, ByteBuffer.wrap(content, 0, random.nextInt(content.length)));
@@ -301,9 +310,31 @@ final class History implements AutoCloseable {
             assertThat(e).hasMessageContaining(key);
             stats.damagesNamed.incrementAndGet();
         }
-        if (newest.isPresent() && newest.get().epoch() < committed.lastKey()) {
+        long found = newest.map(EpochManifest::epoch).orElse(0L);
+        if (!inSegment) {
+            assertThat(found).as("newest epoch without %s", key).isEqualTo(unhurt);
+        }
+        if (newest.isPresent() && found < committed.lastKey()) {
             stats.damagesNamed.incrementAndGet();
         }
+    }
+
+    /** The newest epoch that does not need the object; 0 when there is none. */
+    private long newestWithout(String key) {
+        Keys keys = new Keys(VM);
+        for (String manifestKey : objects.list(keys.epochPrefix(), 1000)) {
+            long epoch = keys.epochOf(manifestKey).orElseThrow();
+            EpochManifest manifest = outside().epoch(epoch).orElseThrow();
+            boolean needs = manifestKey.equals(key)
+                    || manifest.checkpoint()
+                            .filter(ref -> ref.key().equals(key))
+                            .isPresent()
+                    || manifest.segments().stream().anyMatch(ref -> ref.key().equals(key));
+            if (!needs) {
+                return epoch;
+            }
+        }
+        return 0;
     }
 
     @Override

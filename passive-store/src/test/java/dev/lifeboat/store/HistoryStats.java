@@ -13,6 +13,9 @@ final class HistoryStats {
     final AtomicLong compactions = new AtomicLong();
     final AtomicLong readers = new AtomicLong();
     final AtomicLong restores = new AtomicLong();
+    final AtomicLong checkpoints = new AtomicLong();
+    final AtomicLong epochsOnCheckpoints = new AtomicLong();
+    final AtomicLong damagedCheckpoints = new AtomicLong();
     final AtomicLong damages = new AtomicLong();
     final AtomicLong damagesNamed = new AtomicLong();
 
@@ -25,6 +28,9 @@ final class HistoryStats {
                 && compactions.get() > histories / 20
                 && readers.get() > histories / 10
                 && restores.get() > histories
+                && checkpoints.get() > histories / 20
+                && epochsOnCheckpoints.get() > histories / 5
+                && damagedCheckpoints.get() > histories / 1000
                 && damages.get() > histories / 20
                 && damagesNamed.get() > histories / 100;
     }
@@ -33,7 +39,8 @@ final class HistoryStats {
     public String toString() {
         return commits + " epochs, " + abandons + " given up, " + crashes + " crashes (" + unknownCommits
                 + " in a commit that took effect), " + fencings + " fenced writers, " + compactions + " compactions, "
-                + readers + " readers across epochs, " + restores + " restores, " + damages + " damaged objects ("
-                + damagesNamed + " named)";
+                + readers + " readers across epochs, " + restores + " restores, " + checkpoints + " checkpoints under "
+                + epochsOnCheckpoints + " epochs, " + damages + " damaged objects (" + damagesNamed + " named, "
+                + damagedCheckpoints + " checkpoints in use)";
     }
 }

@@ -6,11 +6,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.lifeboat.store.EpochManifest.SegmentRef;
 import dev.lifeboat.store.KeptEpochs.Kept;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 class KeptEpochsTest {
     private static Kept epoch(long number, long cutAtMillis) {
-        return new Kept(number, cutAtMillis, 0, List.of(new SegmentRef("seg-" + number, 100, 0, 1)));
+        return new Kept(number, cutAtMillis, 0, List.of(new SegmentRef("seg-" + number, 100, 0, 1)), Optional.empty());
     }
 
     private static KeptEpochs epochs(long newestWhole, int count) {

@@ -14,7 +14,7 @@ final class PowerCutWriter {
     static final String VM = "vm-1";
     /** Several segments per epoch, and compactions. */
     static final StoreSettings SETTINGS =
-            new StoreSettings(80 * 1024, 128 * 1024, 2, 1, new RetentionPolicy(3, 0), true, 60_000, 60_000, 30_000);
+            new StoreSettings(80 * 1024, 128 * 1024, 2, 1, new RetentionPolicy(3, 0), true, 2, 60_000, 60_000, 30_000);
 
     private PowerCutWriter() {}
 

@@ -23,7 +23,7 @@ class StoreSizeTest {
     private static final long SEED = 41;
     /** In proportion to the guest, which is small. */
     private static final StoreSettings SETTINGS =
-            new StoreSettings(80 * 1024, 512 * 1024, 2, 2, RetentionPolicy.DEFAULT, true, 60_000, 60_000, 30_000);
+            new StoreSettings(80 * 1024, 512 * 1024, 2, 2, RetentionPolicy.DEFAULT, true, 16, 60_000, 60_000, 30_000);
 
     private final HeapObjectStore objects = new HeapObjectStore();
     private final Random random = new Random(SEED);

@@ -49,12 +49,14 @@ class StoreToolsTest {
         ModelVm model = new ModelVm(PAGES);
         Random random = new Random(21);
         memories.clear();
-        try (EpochWriter writer = vm.writer(owner, VmShape.ofMemory(PAGES))) {
+        try (DefaultEpochWriter writer = (DefaultEpochWriter) vm.writer(owner, VmShape.ofMemory(PAGES))) {
             for (int epoch = 1; epoch <= 3; epoch++) {
                 model.write(random, epoch == 1 ? 150 : 12);
                 model.append(writer);
-                model.commit(writer);
+                // The third refers to a checkpoint of the second, which has two segments.
+                assertThat(model.commit(writer).checkpoint().isPresent()).isEqualTo(epoch == 3);
                 memories.add(model.memory.clone());
+                writer.awaitBackground();
             }
         }
     }
@@ -94,6 +96,10 @@ class StoreToolsTest {
         assertThat(vm.memoryBytes()).isEqualTo(PAGES * 4096L);
         assertThat(vm.epochs()).extracting(StoreInspector.Epoch::epoch).containsExactly(3L, 2L, 1L);
         assertThat(vm.epochs().get(0).newBytes()).isLessThan(vm.epochs().get(2).newBytes());
+        assertThat(vm.checkpoints()).isEqualTo(1);
+        assertThat(vm.epochs().get(0).checkpoint().orElseThrow()).startsWith("vm/clear/checkpoint/");
+        assertThat(vm.epochs().get(1).checkpoint()).isEmpty();
+        assertThat(vm.epochs().get(0).manifestBytes()).isPositive();
         assertThat(vm.liveShare().orElseThrow()).isGreaterThan(0.5).isLessThan(1);
         assertThat(vm.segments())
                 .allSatisfy(segment -> assertThat(segment.epochs()).isPositive());
@@ -125,6 +131,27 @@ class StoreToolsTest {
             assertThat(damage.object()).isEqualTo(lost);
             assertThat(damage.costs()).containsExactly(new StoreVerifier.Cost(3, true, List.of()));
         });
+    }
+
+    @Test
+    void aMissingCheckpointIsNamedWithTheEpochsItCosts() {
+        threeEpochs("clear", Optional.empty());
+        String lost = objects.list("vm/clear/checkpoint/", 10).get(0);
+        objects.delete(lost);
+        StoreInspector.VmLine line =
+                new StoreInspector(objects).overview().vms().get(0);
+        assertThat(line.newestWhole()).contains(2L);
+        assertThat(line.problem().orElseThrow()).contains(lost).contains("missing");
+        assertThat(verify("clear", Optional.empty()).damages()).singleElement().satisfies(damage -> {
+            assertThat(damage.object()).isEqualTo(lost);
+            assertThat(damage.costs()).containsExactly(new StoreVerifier.Cost(3, true, List.of()));
+        });
+        assertThat(vm("clear", Optional.empty()).newestWhole().orElseThrow().epoch())
+                .isEqualTo(2);
+        assertThatThrownBy(() -> new EpochExport(objects, Optional.empty())
+                        .export("clear", Optional.of(3L), Optional.of(directory.resolve("x")), List.of()))
+                .isInstanceOf(DamagedObjectException.class)
+                .hasMessageContaining(lost);
     }
 
     /** The heart of it: what verify says an epoch loses is what a restore of that epoch refuses. */
@@ -226,9 +253,9 @@ class StoreToolsTest {
     @Test
     void aStoreOfANewerFormatIsRefusedInWords() {
         threeEpochs("clear", Optional.empty());
-        EpochManifest newer =
-                new EpochManifest(99, "clear", 9, 1, "n", 0, 0, PAGES, List.of(), List.of(), "{}", new byte[0], 1);
-        objects.put(new Keys("clear").epoch(9), Records.bytes(newer));
+        EpochManifest newer = new EpochManifest(
+                99, "clear", 9, 1, "n", 0, 0, PAGES, List.of(), List.of(), Optional.empty(), "{}", new byte[0], 1);
+        objects.put(new Keys("clear").epoch(9), Records.bytes(newer, Optional.empty(), "", Optional.empty()));
         assertThatThrownBy(() -> verify("clear", Optional.empty())).hasMessageContaining("format version 99");
         assertThatThrownBy(() -> new StoreInspector(objects).vm("clear", Optional.empty()))
                 .hasMessageContaining("format version 99");

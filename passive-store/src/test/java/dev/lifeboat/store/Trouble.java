@@ -20,6 +20,7 @@ public record Trouble(String name, Set<Place> places, Consumer<Place> begin) {
     public enum Place {
         SEGMENT("seg", "LBSEGMNT"),
         MANIFEST("epoch", "LBEPOCH1"),
+        CHECKPOINT("checkpoint", "LBCHKPT1"),
         OWNER("owner", "LBOWNER1");
 
         /** Between the slashes of its keys. */

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Test;
 abstract class VmStoreSuite {
     /** Small, so that small epochs have several segments. */
     static final StoreSettings SMALL =
-            new StoreSettings(256 * 1024, 256 * 1024, 2, 3, RetentionPolicy.DEFAULT, true, 60_000, 60_000, 30_000);
+            new StoreSettings(256 * 1024, 256 * 1024, 2, 3, RetentionPolicy.DEFAULT, true, 2, 60_000, 60_000, 30_000);
 
     static final String VM = "vm-1";
     static final int PAGES = 256;
@@ -193,8 +193,8 @@ abstract class VmStoreSuite {
             }
             reader.recordWorkingSet();
         }
-        StoreSettings inOrder =
-                new StoreSettings(256 * 1024, 256 * 1024, 1, 1, RetentionPolicy.DEFAULT, true, 60_000, 60_000, 30_000);
+        StoreSettings inOrder = new StoreSettings(
+                256 * 1024, 256 * 1024, 1, 1, RetentionPolicy.DEFAULT, true, 2, 60_000, 60_000, 30_000);
         List<Long> order = new ArrayList<>();
         store(VM, inOrder).restore(newest, (first, count, content) -> {
             for (int i = 0; i < count; i++) {
@@ -465,12 +465,25 @@ abstract class VmStoreSuite {
 
     @Test
     void aNewerFormatIsRefusedInWordsAndNotTakenForDamage() {
-        EpochManifest newer =
-                new EpochManifest(3, VM, 1, 1, "n", 0, 0, PAGES, List.of(), List.of(), "{}", new byte[0], 1);
-        objects.put(new Keys(VM).epoch(1), Records.bytes(newer));
+        EpochManifest newer = new EpochManifest(
+                EpochManifest.VERSION + 1,
+                VM,
+                1,
+                1,
+                "n",
+                0,
+                0,
+                PAGES,
+                List.of(),
+                List.of(),
+                Optional.empty(),
+                "{}",
+                new byte[0],
+                1);
+        objects.put(new Keys(VM).epoch(1), Records.bytes(newer, Optional.empty(), "", Optional.empty()));
         assertThatThrownBy(vm::newestWhole)
                 .isInstanceOf(StoreException.class)
-                .hasMessageContaining("format version 3")
+                .hasMessageContaining("format version " + (EpochManifest.VERSION + 1))
                 .hasMessageContaining("newer");
     }
 

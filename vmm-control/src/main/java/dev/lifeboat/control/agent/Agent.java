@@ -144,7 +144,7 @@ public final class Agent implements AutoCloseable {
     }
 
     /** Brings a VM up from the store; its description is the user's, or the one its last host left with us. */
-    ObjectNode restore(String vmId, Optional<VmSpec> given) throws InterruptedException {
+    ObjectNode restore(String vmId, Optional<VmSpec> given, Optional<String> storeKey) throws InterruptedException {
         refuseWhenLeaving();
         VmSpec spec = given.or(() -> Optional.ofNullable(plans.get(vmId)))
                 .or(() -> supervisor.find(vmId).map(VmRun::spec))
@@ -155,7 +155,7 @@ public final class Agent implements AutoCloseable {
         if (!spec.vmId().equals(vmId)) {
             throw new ApiError(400, "the description is of " + spec.vmId() + ", not of " + vmId);
         }
-        return started(supervisor.start(spec, VmmConfig.Mode.RESTORE), "vm-restoring");
+        return started(supervisor.start(spec.withStoreKey(storeKey), VmmConfig.Mode.RESTORE), "vm-restoring");
     }
 
     /** A peer wants to send a VM here: starts the receiver and says where it listens. */

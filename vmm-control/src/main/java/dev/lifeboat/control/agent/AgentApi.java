@@ -99,8 +99,8 @@ final class AgentApi implements AutoCloseable {
     }
 
     private ObjectNode restore(ApiServer.Request request) throws InterruptedException {
-        return agent.restore(
-                request.variable("id"), request.bodyAs(RestoreWish.class).spec());
+        RestoreWish wish = request.bodyAs(RestoreWish.class);
+        return agent.restore(request.variable("id"), wish.spec(), wish.storeKey());
     }
 
     private ObjectNode prepare(ApiServer.Request request) throws InterruptedException {
@@ -127,8 +127,9 @@ final class AgentApi implements AutoCloseable {
         }
     }
 
-    record RestoreWish(Optional<VmSpec> spec) {
+    record RestoreWish(Optional<VmSpec> spec, Optional<String> storeKey) {
         RestoreWish {
+            storeKey = storeKey == null ? Optional.empty() : storeKey;
             spec = spec == null ? Optional.empty() : spec;
         }
     }

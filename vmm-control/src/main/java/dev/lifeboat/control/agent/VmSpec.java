@@ -82,6 +82,26 @@ public record VmSpec(
                 VmmConfig.Owners.IN_THE_STORE);
     }
 
+    /** The same with another store key, if one is given: on this host it may have another name than where it started. */
+    VmSpec withStoreKey(Optional<String> given) {
+        if (given.isEmpty()) {
+            return this;
+        }
+        return new VmSpec(
+                vmId,
+                memoryMiB,
+                vcpus,
+                kernel,
+                initrd,
+                commandLine,
+                mac,
+                disks,
+                epochIntervalMs,
+                lifeboat,
+                given,
+                owners);
+    }
+
     public static int defaultEpochIntervalMs() {
         return DEFAULT_EPOCH_INTERVAL_MS;
     }

@@ -31,6 +31,15 @@ final class RestoreCommand implements Callable<Integer> {
             description = "description of the VM in JSON; needed on a host that was no peer of its last one")
     Path spec;
 
+    @Option(
+            names = "--store-key",
+            paramLabel = "KEY",
+            description = {
+                "what its epochs are encrypted with: file:/path on the agent's host, or aws-kms:ARN",
+                "(default: that of its description, else the agent's)"
+            })
+    String storeKey;
+
     @Override
     public Integer call() throws InterruptedException {
         ObjectNode wish = Json.MAPPER.createObjectNode();
@@ -40,6 +49,9 @@ final class RestoreCommand implements Callable<Integer> {
             } catch (IllegalArgumentException e) {
                 throw new ControlException(ExitCode.USAGE, e.getMessage(), e);
             }
+        }
+        if (storeKey != null) {
+            wish.put("storeKey", storeKey);
         }
         options.client().post(options.agent, "/v1/vms/" + vmId + "/restore", wish, Waiting.CALL_LIMIT_MS);
         return Waiting.untilRunning(options, Terminal.system(), vmId);

@@ -51,7 +51,7 @@ final class StoreGcCommand implements Callable<Integer> {
             names = "--grace",
             paramLabel = "TIME",
             description = {
-                "age from which a segment that no epoch lists is garbage (default: 1h);",
+                "age from which a segment or checkpoint that no epoch needs is garbage (default: 1h);",
                 "less than that only when no VM of the store runs"
             })
     String grace;
@@ -85,7 +85,8 @@ final class StoreGcCommand implements Callable<Integer> {
                 result.segments().forEach(key -> terminal.line("would delete " + key));
             }
             terminal.line("VM " + result.vmId() + ": " + result.epochs().size() + " epochs and "
-                    + result.segments().size() + " segments " + (dryRun ? "would be deleted, " : "deleted, ")
+                    + result.segments().size() + " segments or checkpoints "
+                    + (dryRun ? "would be deleted, " : "deleted, ")
                     + Figures.bytes(result.bytes()));
             result.notes().forEach(note -> terminal.line("    " + note));
         }

@@ -67,8 +67,8 @@ final class StoreShowCommand implements Callable<Integer> {
         }
         long unlisted =
                 vm.segments().stream().filter(segment -> segment.epochs() == 0).count();
-        terminal.line(
-                vm.segments().size() + " segments, " + unlisted + " of them in no epoch; " + vm.readers() + " readers");
+        terminal.line(vm.segments().size() + " segments, " + unlisted + " of them in no epoch; " + vm.checkpoints()
+                + " checkpoints; " + vm.readers() + " readers");
         if (segments) {
             terminal.line(String.format(SEGMENT, "SIZE", "AGE", "EPOCHS", "LIVE", "SEGMENT"));
             for (StoreInspector.Segment segment : vm.segments()) {

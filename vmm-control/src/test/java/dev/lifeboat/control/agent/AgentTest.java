@@ -13,6 +13,7 @@ import dev.lifeboat.control.http.ApiClient;
 import dev.lifeboat.control.http.ApiError;
 import dev.lifeboat.control.http.FleetTls;
 import dev.lifeboat.vmm.Json;
+import dev.lifeboat.vmm.VmmConfig;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -291,7 +292,8 @@ class AgentTest {
         TestFleet.await(
                 () -> {
                     try {
-                        fleet.client.post(fleet.url("b"), "/v1/vms/web/restore", NOTHING, 10_000);
+                        ObjectNode wish = Json.MAPPER.createObjectNode().put("storeKey", "file:/elsewhere/key");
+                        fleet.client.post(fleet.url("b"), "/v1/vms/web/restore", wish, 10_000);
                         return true;
                     } catch (ApiError notYet) {
                         assertThat(notYet).hasMessageContaining("has no description");
@@ -301,6 +303,12 @@ class AgentTest {
                 "b to know the VM");
         JsonNode restored = fleet.awaitState("b", "web", "RUNNING");
         assertThat(restored.get("mode").asText()).isEqualTo("RESTORE");
+        Path vmmConfig = directory.resolve("run-b/vms/web/vmm.json");
+        assertThat(Json.readFile(vmmConfig, VmmConfig.class)
+                        .store()
+                        .orElseThrow()
+                        .key())
+                .contains("file:/elsewhere/key");
     }
 
     @Test

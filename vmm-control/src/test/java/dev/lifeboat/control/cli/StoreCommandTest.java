@@ -39,7 +39,7 @@ class StoreCommandTest {
     private static final int PAGES = 8;
     /** The writer keeps every epoch. */
     private static final StoreSettings KEEPS_ALL = new StoreSettings(
-            1 << 20, 16 << 20, 2, 2, new RetentionPolicy(10, 3_600_000), false, 60_000, 60_000, 30_000);
+            1 << 20, 16 << 20, 2, 2, new RetentionPolicy(10, 3_600_000), false, 2, 60_000, 60_000, 30_000);
 
     @TempDir
     Path directory;
