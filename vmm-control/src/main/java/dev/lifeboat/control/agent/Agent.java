@@ -196,7 +196,17 @@ public final class Agent implements AutoCloseable {
                                 + ": a volume serves one VM, and each needs a mount point of its own");
             }
         }
-        volumes.take(volume, isNew && volume.format(), VOLUME_LIMIT_MS);
+        try {
+            volumes.take(volume, isNew && volume.format(), VOLUME_LIMIT_MS);
+        } catch (ControlException e) {
+            // One that is not to be used here stays free for where it belongs.
+            try {
+                volumes.give(volume, () -> isInUse(volume, Optional.empty()), VOLUME_LIMIT_MS);
+            } catch (ControlException also) {
+                e.addSuppressed(also);
+            }
+            throw e;
+        }
         events.add("volume-taken", spec.vmId(), volume.id() + " is at " + volume.mountPoint());
     }
 

@@ -182,6 +182,15 @@ class VolumeEvacuationTest {
     }
 
     @Test
+    void aVolumeThatCannotBeMountedStaysFree() {
+        fleet.volumes.fail("mount a", 1);
+        assertThatThrownBy(() -> fleet.client.post(fleet.url("a"), "/v1/vms", spec("web", ""), 20_000))
+                .hasMessageContaining("mount a does not work");
+        assertThat(fleet.volumes.holder(VOLUME)).isEmpty();
+        assertThat(fleet.client.get(fleet.url("a"), "/v1/vms", 10_000)).isEmpty();
+    }
+
+    @Test
     void aVmThatIsRemovedLetsItsVolumeGo() throws Exception {
         run("");
         fleet.client.delete(fleet.url("a"), "/v1/vms/web", 20_000);
