@@ -6,7 +6,10 @@
 
 # What host/init loads, and what lies ready for modprobe.
 HOST_MODULES=(virtio_net virtio_blk tun bridge vxlan kvm_amd kvm_intel overlay squashfs loop veth dummy virtio_rng nf_tables
-    nft_nat nft_masq nft_chain_nat nf_conntrack sch_netem vsock nfsv4 nfsd)
+    nft_nat nft_masq nft_chain_nat nf_conntrack sch_netem vsock nfsv4 nfsd ext4)
+
+# mke2fs makes the file system of a volume; the one of busybox knows ext2 only. Beside the C library.
+MKE2FS_PACKAGES=(libblkid1 libcom-err2 libext2fs2 libuuid1)
 
 # The JDK that makes the runtime: JAVA_HOME, else the java on the path.
 find_jdk() {
@@ -66,6 +69,7 @@ make_host_base() {
     make_runtime "$out/runtime"
     cp -a "$out/runtime" "$tree/lifeboat/runtime"
     put_runtime_libraries "$tree" "$out/runtime"
+    put_mke2fs "$tree"
     install -m 755 "$IMAGES_DIR/host/init" "$tree/init"
     install -m 755 "$IMAGES_DIR/host/java" "$tree/bin/java"
     compile kvm-keep "$tree/bin/kvm-keep"
@@ -118,6 +122,18 @@ put_runtime_libraries() {
     } | sort -u | grep -v "^$runtime/" | while read -r file; do
         mkdir -p "$tree$(dirname "$file")"
         [ -e "$tree$file" ] || install -m 755 "$(readlink -f "$file")" "$tree$file"
+    done
+}
+
+put_mke2fs() {
+    local tree=$1 package library
+    for package in e2fsprogs "${MKE2FS_PACKAGES[@]}"; do unpack_package "$package"; done
+    rm -f "$tree/bin/mke2fs"
+    install -m 755 "$(find "$UNPACKED/e2fsprogs" -type f -name mke2fs -print -quit)" "$tree/bin/mke2fs"
+    mkdir -p "$tree/lib/x86_64-linux-gnu"
+    for library in libblkid.so.1 libcom_err.so.2 libe2p.so.2 libext2fs.so.2 libuuid.so.1; do
+        install -m 755 "$(readlink -f "$(find "${MKE2FS_PACKAGES[@]/#/$UNPACKED/}" -name "$library" -print -quit)")" \
+            "$tree/lib/x86_64-linux-gnu/$library"
     done
 }
 

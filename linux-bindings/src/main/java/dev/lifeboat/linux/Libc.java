@@ -56,6 +56,12 @@ public final class Libc {
 
     public static native int fdatasync(int fd);
 
+    public static native int syncfs(int fd);
+
+    public static native int mount(String source, String target, String fileSystem, long flags, String data);
+
+    public static native int umount2(String target, int flags);
+
     public static native int poll(long pollfds, long count, int timeoutMs);
 
     public static native int sigaction(int signal, long action, long previous);

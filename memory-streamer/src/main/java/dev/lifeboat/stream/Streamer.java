@@ -23,7 +23,9 @@ import org.slf4j.LoggerFactory;
  * <p>Reading, encoding and the cut take at most half of the time: on a host that cannot make an epoch in half an
  * interval, epochs come less often instead of taking the processor from the guest.
  *
- * <p>An evacuation {@link #suspend}s it, uses {@link #tracker()} itself, and {@link #resume}s it when it fails.
+ * <p>An evacuation {@link #suspend}s it, uses {@link #tracker()} itself, and {@link #resume}s it when it fails. A store
+ * that moves with the VM is {@link #releaseStore released} before; then no epoch is made until it is regained, whatever
+ * an evacuation does.
  */
 public final class Streamer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Streamer.class);
@@ -41,6 +43,14 @@ public final class Streamer implements AutoCloseable {
         CUT,
         /** Uploads and commits; does not use the tracker before it has the outcome. */
         COMMIT
+    }
+
+    /** What the streamer's thread is to do next. */
+    private enum Next {
+        EPOCH,
+        /** Let go of a store that moves elsewhere. */
+        LET_GO,
+        END
     }
 
     /** Ends an epoch because an evacuation wants the tracker. */
@@ -72,6 +82,11 @@ public final class Streamer implements AutoCloseable {
 
     private Phase phase = Phase.IDLE;
     private volatile boolean suspendRequested;
+    /** The store is elsewhere, or on its way. */
+    private boolean storeReleased;
+    /** Whether there is a {@link #writer}, for other threads. */
+    private boolean writing;
+
     private boolean started;
     private boolean closed;
     private boolean fenced;
@@ -149,7 +164,11 @@ public final class Streamer implements AutoCloseable {
     private void run() {
         long nextEpochNs = System.nanoTime() + firstEpochNs();
         try {
-            while (awaitNextEpoch(nextEpochNs)) {
+            for (Next next = awaitNext(nextEpochNs); next != Next.END; next = awaitNext(nextEpochNs)) {
+                if (next == Next.LET_GO) {
+                    dropWriter();
+                    continue;
+                }
                 long startedNs = System.nanoTime();
                 boolean committed = tryEpoch();
                 nextEpochNs = committed
@@ -182,20 +201,23 @@ public final class Streamer implements AutoCloseable {
         }
     }
 
-    /** Returns true when an epoch is due, false when there will be none. */
-    private boolean awaitNextEpoch(long dueNs) {
+    private Next awaitNext(long dueNs) {
         synchronized (lock) {
             phase = Phase.IDLE;
             lock.notifyAll();
             while (!closed && !fenced) {
-                long waitNs = forceRequested > forceServed ? 0 : dueNs - System.nanoTime();
-                if (!suspendRequested && waitNs <= 0) {
-                    phase = Phase.LIVE;
-                    return true;
+                if (storeReleased && writing) {
+                    return Next.LET_GO;
                 }
-                waitOnLock(suspendRequested ? TimeUnit.SECONDS.toNanos(1) : waitNs);
+                boolean held = suspendRequested || storeReleased;
+                long waitNs = forceRequested > forceServed ? 0 : dueNs - System.nanoTime();
+                if (!held && waitNs <= 0) {
+                    phase = Phase.LIVE;
+                    return Next.EPOCH;
+                }
+                waitOnLock(held ? TimeUnit.SECONDS.toNanos(1) : waitNs);
             }
-            return false;
+            return Next.END;
         }
     }
 
@@ -268,7 +290,11 @@ public final class Streamer implements AutoCloseable {
         try {
             old.close();
         } catch (RuntimeException e) {
-            LOG.debug("Closing the writer of a failed epoch", e);
+            LOG.debug("Closing a writer", e);
+        }
+        synchronized (lock) {
+            writing = false;
+            lock.notifyAll();
         }
     }
 
@@ -336,8 +362,11 @@ public final class Streamer implements AutoCloseable {
             dropWriter();
         }
         if (writer == null) {
-            writer = store.writer(current, shape());
-            writerOwner = current;
+            synchronized (lock) {
+                checkSuspended();
+                writing = true;
+            }
+            openWriter(current);
             pipeline.forgetEpochs();
             try {
                 requireBase(writer.baseEpoch());
@@ -345,6 +374,20 @@ public final class Streamer implements AutoCloseable {
                 // The next one is looked at in its place.
                 dropWriter();
                 throw e;
+            }
+        }
+    }
+
+    private void openWriter(OwnerRecord current) {
+        try {
+            writer = store.writer(current, shape());
+            writerOwner = current;
+        } finally {
+            if (writer == null) {
+                synchronized (lock) {
+                    writing = false;
+                    lock.notifyAll();
+                }
             }
         }
     }
@@ -412,7 +455,7 @@ public final class Streamer implements AutoCloseable {
     /** Also an epoch that began before a suspension that is over by now: its pages are dirty again already. */
     private void checkSuspended() {
         synchronized (lock) {
-            if (suspendRequested || generation != epochGeneration) {
+            if (suspendRequested || storeReleased || generation != epochGeneration) {
                 throw new Suspended();
             }
         }
@@ -480,15 +523,8 @@ public final class Streamer implements AutoCloseable {
             lock.notifyAll();
             while (forceServed < mine) {
                 long leftNs = end - System.nanoTime();
-                if (closed || fenced || suspendRequested || leftNs <= 0) {
-                    throw new StreamException("no epoch was committed: "
-                            + (closed
-                                    ? "streaming is closed"
-                                    : fenced
-                                            ? lastError
-                                            : suspendRequested
-                                                    ? "an evacuation is under way"
-                                                    : "it took longer than " + limit.toMillis() + " ms"));
+                if (closed || fenced || suspendRequested || storeReleased || leftNs <= 0) {
+                    throw new StreamException("no epoch was committed: " + whyNoEpoch(limit));
                 }
                 waitOnLock(leftNs);
             }
@@ -497,6 +533,19 @@ public final class Streamer implements AutoCloseable {
             }
             return newestEpoch;
         }
+    }
+
+    private String whyNoEpoch(Duration limit) {
+        if (closed) {
+            return "streaming is closed";
+        }
+        if (fenced) {
+            return lastError;
+        }
+        if (suspendRequested) {
+            return "an evacuation is under way";
+        }
+        return storeReleased ? "the store has been given away" : "it took longer than " + limit.toMillis() + " ms";
     }
 
     /**
@@ -542,6 +591,49 @@ public final class Streamer implements AutoCloseable {
             tracker.failed();
             owner = currentOwner;
             suspendRequested = false;
+            lock.notifyAll();
+        }
+    }
+
+    /**
+     * Makes a last epoch and lets go of the store, so that it can go to another host: on return nothing here uses it.
+     * The guest runs on and what it writes stays dirty, for an evacuation or for {@link #regainStore}.
+     *
+     * @return the newest epoch in the store
+     * @throws StreamException when there was no last epoch in time, or an epoch keeps the store; then streaming goes on
+     */
+    public long releaseStore(Duration limit) {
+        long end = System.nanoTime() + limit.toNanos();
+        if (isStreaming()) {
+            forceEpoch(limit);
+        }
+        synchronized (lock) {
+            storeReleased = true;
+            lock.notifyAll();
+            while (started && thread.isAlive() && (phase != Phase.IDLE || writing)) {
+                long leftNs = end - System.nanoTime();
+                if (leftNs <= 0 || closed) {
+                    storeReleased = false;
+                    lock.notifyAll();
+                    throw new StreamException("the store is still being written and could not be released within "
+                            + limit.toMillis() + " ms");
+                }
+                waitOnLock(leftNs);
+            }
+            return newestEpoch;
+        }
+    }
+
+    private boolean isStreaming() {
+        synchronized (lock) {
+            return started && !storeReleased;
+        }
+    }
+
+    /** The store is here again; streaming goes on from the epoch that it knows, or sends everything. */
+    public void regainStore() {
+        synchronized (lock) {
+            storeReleased = false;
             lock.notifyAll();
         }
     }

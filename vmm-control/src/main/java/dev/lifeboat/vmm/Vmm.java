@@ -10,6 +10,7 @@ import dev.lifeboat.store.EpochManifest;
 import dev.lifeboat.store.FencedException;
 import dev.lifeboat.store.FleetRegistry;
 import dev.lifeboat.store.KeyWrapper;
+import dev.lifeboat.store.MovableObjectStore;
 import dev.lifeboat.store.ObjectStore;
 import dev.lifeboat.store.ObjectStores;
 import dev.lifeboat.store.OwnerRecord;
@@ -19,6 +20,7 @@ import dev.lifeboat.store.VmStore;
 import dev.lifeboat.stream.Baseline;
 import dev.lifeboat.stream.GuestMemory;
 import dev.lifeboat.stream.StreamedDisk;
+import dev.lifeboat.stream.Streamer;
 import dev.lifeboat.stream.StreamerListener;
 import dev.lifeboat.stream.StreamerStats;
 import dev.lifeboat.stream.evacuation.Arrival;
@@ -59,6 +61,8 @@ final class Vmm implements AutoCloseable {
     private static final long LAST_WORDS_MS = 1_500;
     /** For an epoch that was asked for, on a slow store. */
     private static final Duration EPOCH_LIMIT = Duration.ofSeconds(60);
+    /** For calls of the store that are under way when it is given away; they are cut short by nothing. */
+    private static final long LAST_CALLS_MS = 10_000;
 
     private final VmmConfig config;
     private final Console console;
@@ -75,6 +79,9 @@ final class Vmm implements AutoCloseable {
     private Optional<EvacuationTarget> target = Optional.empty();
     private Optional<VmStore> store = Optional.empty();
     private Optional<ObjectStore> objects = Optional.empty();
+    /** The store on a volume that goes with the VM. */
+    private Optional<MovableObjectStore> movable = Optional.empty();
+
     private Optional<FleetRegistry> registry = Optional.empty();
     private long term;
     private long recoveryPointMs = -1;
@@ -97,6 +104,8 @@ final class Vmm implements AutoCloseable {
                             "status", arguments -> status(),
                             "epoch", arguments -> forceEpoch(),
                             "evacuate", this::evacuate,
+                            "release-store", this::releaseStore,
+                            "take-store", arguments -> takeStore(),
                             "pause", arguments -> pause(),
                             "resume", arguments -> resume(),
                             "stop", arguments -> stop(),
@@ -242,7 +251,9 @@ final class Vmm implements AutoCloseable {
                 config.receive().orElseThrow(() -> new VmmException("no address to receive the VM at"));
         // Its first call opens connections and loads classes, which the blackout must not wait for.
         opened.owners().newest();
-        fetchImages(opened);
+        if (storeIsHere()) {
+            fetchImages(opened);
+        }
         ArrivingVm arriving =
                 new ArrivingVm(config, this::parts, memory, disks, objects().orElseThrow());
         EvacuationTarget waiting = new EvacuationTarget(
@@ -315,7 +326,7 @@ final class Vmm implements AutoCloseable {
         }
         VmmConfig.Store where = config.store().get();
         Optional<KeyWrapper> key = where.key().map(KeyWrapper::open);
-        ObjectStore opened = ObjectStores.open(where.url(), where.endpoint(), where.region());
+        ObjectStore opened = where.volume().isPresent() ? openVolume(where) : open(where);
         DefaultVmStore inStore = new DefaultVmStore(opened, config.vmId(), StoreSettings.DEFAULT, key);
         Optional<FleetRegistry> apart =
                 config.owners().registry().map(url -> OwnerRegistries.open(url, where.endpoint(), where.region()));
@@ -329,12 +340,70 @@ final class Vmm implements AutoCloseable {
         return Optional.of(vmStore);
     }
 
+    private static ObjectStore open(VmmConfig.Store where) {
+        return ObjectStores.open(where.url(), where.endpoint(), where.region());
+    }
+
+    /** A VM that is on its way here brings its volume; before, nothing is there to be opened. */
+    private MovableObjectStore openVolume(VmmConfig.Store where) {
+        where.requireOwnersElsewhere(config.owners());
+        MovableObjectStore volume = new MovableObjectStore(where.describe());
+        if (config.mode() != VmmConfig.Mode.RECEIVE) {
+            VolumeLabel.require(where.volume().orElseThrow());
+            volume.arrive(open(where));
+        }
+        synchronized (this) {
+            movable = Optional.of(volume);
+        }
+        return volume;
+    }
+
+    private synchronized boolean storeIsHere() {
+        return movable.map(MovableObjectStore::isHere).orElse(true);
+    }
+
+    private synchronized MovableObjectStore requireMovable() {
+        return movable.orElseThrow(
+                () -> new VmmException("the store of this VM is not on a volume that moves with it"));
+    }
+
+    /** Ends the use of the volume; the VM runs on, and what it writes is kept track of. */
+    private JsonNode releaseStore(JsonNode arguments) {
+        MovableObjectStore volume = requireMovable();
+        Duration limit = Duration.ofMillis(arguments.path("limitMs").asLong(EPOCH_LIMIT.toMillis()));
+        Optional<Streamer> streamer = running().flatMap(RunningVm::protection).map(RunningVm.Protection::streamer);
+        if (volume.isHere()) {
+            streamer.ifPresent(streaming -> streaming.releaseStore(limit));
+            try {
+                volume.leave(Math.min(LAST_CALLS_MS, limit.toMillis()));
+            } catch (RuntimeException e) {
+                streamer.ifPresent(Streamer::regainStore);
+                throw e;
+            }
+        }
+        return status();
+    }
+
+    /** The volume is mounted on this host. */
+    private JsonNode takeStore() {
+        MovableObjectStore volume = requireMovable();
+        VmmConfig.Store where = config.store().orElseThrow();
+        if (!volume.isHere()) {
+            VolumeLabel.require(where.volume().orElseThrow());
+            volume.arrive(open(where));
+        }
+        running()
+                .flatMap(RunningVm::protection)
+                .ifPresent(protection -> protection.streamer().regainStore());
+        return status();
+    }
+
     private synchronized Optional<ObjectStore> objects() {
         return objects;
     }
 
     private String describeStore() {
-        return config.store().map(VmmConfig.Store::url).orElse("(none)");
+        return config.store().map(VmmConfig.Store::describe).orElse("(none)");
     }
 
     /** @param startedNs before it was tried, as {@link LeaseKeeper#take} wants it */
@@ -499,6 +568,7 @@ final class Vmm implements AutoCloseable {
             }
             target.ifPresent(waiting -> about.put("receivePort", waiting.port())
                     .put("targetState", waiting.state().name()));
+            movable.ifPresent(volume -> about.put("storeIsHere", volume.isHere()));
             if (recoveryPointMs >= 0) {
                 about.put("recoveryPointMs", recoveryPointMs);
             }

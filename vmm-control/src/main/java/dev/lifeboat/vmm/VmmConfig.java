@@ -2,8 +2,10 @@
 package dev.lifeboat.vmm;
 
 import dev.lifeboat.stream.lease.LeaseTerms;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /**
  * Everything a {@code vmm} process is told at its start, read from a JSON file (Jackson, unknown fields refused).
@@ -140,20 +142,100 @@ public record VmmConfig(
     /**
      * {@code url} is one of docs/stores.md; the region is for S3 only. {@code key}
      * names the key that epochs are encrypted with ({@code file:/path} or {@code aws-kms:ARN}), and never holds it.
+     * {@code volume} is set for a directory on a volume that one host at a time can have.
      */
-    public record Store(String url, Optional<String> endpoint, Optional<String> region, Optional<String> key) {
+    public record Store(
+            String url,
+            Optional<String> endpoint,
+            Optional<String> region,
+            Optional<String> key,
+            Optional<Volume> volume) {
+        private static final String DIRECTORY = "dir:";
+
         public Store {
+            endpoint = endpoint == null ? Optional.empty() : endpoint;
+            region = region == null ? Optional.empty() : region;
             key = key == null ? Optional.empty() : key;
+            volume = volume == null ? Optional.empty() : volume;
+            if (volume.isPresent()
+                    && (url == null || !isWithin(url, volume.get().mountPoint()))) {
+                throw new IllegalArgumentException("the store " + url + " is not on volume "
+                        + volume.get().id() + ": name a directory within its mount point, dir:"
+                        + volume.get().mountPoint() + "/...");
+            }
         }
 
         /** A store whose VMs are not encrypted. */
         public Store(String url, Optional<String> endpoint, Optional<String> region) {
-            this(url, endpoint, region, Optional.empty());
+            this(url, endpoint, region, Optional.empty(), Optional.empty());
         }
 
         /** With {@code other}, if there is one, instead of its own key. */
         public Store withKey(Optional<String> other) {
-            return new Store(url, endpoint, region, other.or(() -> key));
+            return new Store(url, endpoint, region, other.or(() -> key), volume);
+        }
+
+        /** For messages. */
+        public String describe() {
+            return url + volume.map(on -> " on volume " + on.id()).orElse("");
+        }
+
+        /**
+         * @throws IllegalArgumentException when the owner records would be on the volume: both hosts of a move, and a host
+         *     that restores, must reach them at any time
+         */
+        public void requireOwnersElsewhere(Owners owners) {
+            if (volume.isEmpty()) {
+                return;
+            }
+            String advice =
+                    ": only one host at a time reaches volume " + volume.get().id()
+                            + ", so the owner records must be elsewhere; name a registry that all hosts reach (--registry"
+                            + " etcd://... or another store)";
+            if (owners.registry().isEmpty()) {
+                throw new IllegalArgumentException("the store " + url + " cannot hold the owner records" + advice);
+            }
+            if (isWithin(owners.registry().get(), volume.get().mountPoint())) {
+                throw new IllegalArgumentException(
+                        "the registry " + owners.registry().get() + " is on the volume of the store" + advice);
+            }
+        }
+
+        private static boolean isWithin(String url, String mountPoint) {
+            return url.startsWith(DIRECTORY)
+                    && Path.of(url.substring(DIRECTORY.length()))
+                            .normalize()
+                            .startsWith(Path.of(mountPoint).normalize());
+        }
+    }
+
+    /**
+     * A cloud's volume, or any disk, that one host at a time can have. It belongs to one VM, and goes where that VM goes.
+     *
+     * @param id the cloud's name of it, such as {@code vol-0123456789abcdef0}
+     * @param serial how a host recognises the disk, see {@code HostVolume}; the id unless set
+     * @param mountPoint the same on every host
+     * @param fleet whose it is: a volume of another fleet is not touched
+     * @param format whether a blank one may be formatted when its VM is first started
+     */
+    public record Volume(String id, String serial, String mountPoint, String fleet, boolean format) {
+        private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._/:-]{1,200}");
+        private static final String DEFAULT_FLEET = "lifeboat";
+
+        public Volume {
+            serial = serial == null ? id : serial;
+            fleet = fleet == null ? DEFAULT_FLEET : fleet;
+            if (id == null || !NAME.matcher(id).matches()) {
+                throw new IllegalArgumentException(
+                        "a volume needs an \"id\" of letters, digits and . _ / : -, not " + id);
+            }
+            if (mountPoint == null
+                    || !Path.of(mountPoint).isAbsolute()
+                    || Path.of(mountPoint).normalize().getNameCount() == 0) {
+                throw new IllegalArgumentException("volume " + id
+                        + " needs a \"mountPoint\": an absolute path, such as /var/lib/lifeboat/volume, not "
+                        + mountPoint);
+            }
         }
     }
 

@@ -65,6 +65,7 @@ public final class EmulatedFabric implements AutoCloseable {
     private final Map<String, SwitchPort> ports = new LinkedHashMap<>();
     private FrameSwitch underlay;
     private FrameSwitch clientSide;
+    private VolumeController volumes;
     private FleetAuthority authority;
     private ApiClient api;
     private final Thread shutdownHook = new Thread(this::closeWithTheJvm, "fabric-shutdown");
@@ -112,6 +113,7 @@ public final class EmulatedFabric implements AutoCloseable {
         clientSide = keep(FrameSwitch.open(sockets.resolve("c")));
         authority = FleetAuthority.openOrCreate(options.logs().resolve("certificates"));
         api = new ApiClient(FleetTls.read(authority.issue("harness", List.of("127.0.0.1"))));
+        volumes = keep(VolumeController.start(this::runningHosts));
         startGateway();
         startNewHost(options.hosts().get(0));
     }
@@ -149,6 +151,20 @@ public final class EmulatedFabric implements AutoCloseable {
     /** {@code host-a}, ..., {@code gateway} on the underlay; {@code client} and {@code gateway-clients} beyond it. */
     public SwitchPort port(String name) {
         return ports.get(name);
+    }
+
+    /** The disks that hosts can have, one host at a time. */
+    public VolumeController volumes() {
+        return volumes;
+    }
+
+    private Map<String, Machine> runningHosts() {
+        Map<String, Machine> running = new LinkedHashMap<>();
+        options.hosts().stream()
+                .filter(machines::containsKey)
+                .filter(host -> machines.get(host).isAlive())
+                .forEach(host -> running.put(host, machines.get(host)));
+        return running;
     }
 
     public Machine machine(String name) {
@@ -315,7 +331,8 @@ public final class EmulatedFabric implements AutoCloseable {
                 "/run/lifeboat",
                 Optional.empty(),
                 List.of(),
-                Optional.empty());
+                Optional.empty(),
+                Optional.of("http://" + Machine.HARNESS_ADDRESS + ":" + volumes.port()));
         overlay.text("lifeboat/agent.json", Json.MAPPER.writeValueAsString(config));
         for (String guest : options.guests()) {
             overlay.copy(guestFile(guest, "vmlinuz"), images.guestKernel(guest))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.systemtests.machine;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -12,6 +13,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -28,6 +30,12 @@ public final class Machine implements AutoCloseable {
     public static final String HARNESS_ADDRESS = "10.0.2.2";
 
     private static final Duration STOP_LIMIT = Duration.ofSeconds(5);
+    /** An empty slot: on q35 only what sits behind such a port can come and go while the machine runs. */
+    private static final String SLOT = "slot0";
+
+    private static final String PLUGGED = "plugged";
+    /** The kernel in the machine lets go of a disk within tenths of a second; a busy software processor takes longer. */
+    private static final Duration UNPLUG_LIMIT = Duration.ofSeconds(20);
 
     private final MachineSpec spec;
     private final Process process;
@@ -36,6 +44,8 @@ public final class Machine implements AutoCloseable {
     private final Map<Integer, Integer> harnessPorts;
     private final RootShell shell;
     private final Thread shutdownHook;
+    /** Serial number of the disk in the slot; guarded by this. */
+    private Optional<String> plugged = Optional.empty();
 
     private Machine(
             MachineSpec spec, Process process, Path directory, Path sockets, Map<Integer, Integer> harnessPorts) {
@@ -100,6 +110,7 @@ public final class Machine implements AutoCloseable {
         command.addAll(List.of("-device", "virtio-blk-pci,drive=overlay"));
         command.addAll(List.of("-object", "rng-random,id=rng,filename=/dev/urandom"));
         command.addAll(List.of("-device", "virtio-rng-pci,rng=rng"));
+        command.addAll(List.of("-device", "pcie-root-port,id=" + SLOT + ",chassis=1,slot=1"));
         int number = 0;
         for (Map.Entry<String, Path> nic : spec.fabricNics().entrySet()) {
             String id = "fabric" + number++;
@@ -218,6 +229,53 @@ public final class Machine implements AutoCloseable {
         try (Qmp qmp = Qmp.connect(qmpSocket(spec, sockets))) {
             qmp.execute("cont");
         }
+    }
+
+    /**
+     * Puts a disk into the running machine; it appears there in its own time. QEMU locks the file: a disk that another
+     * machine has is refused.
+     */
+    public synchronized void plug(Path disk, String serial) throws IOException {
+        if (plugged.isPresent()) {
+            throw new MachineException("machine " + name() + " has one slot, and " + plugged.get() + " is in it");
+        }
+        try (Qmp qmp = Qmp.connect(qmpSocket(spec, sockets))) {
+            ObjectNode node = Qmp.arguments().put("driver", "raw").put("node-name", PLUGGED);
+            node.putObject("file").put("driver", "file").put("filename", disk.toString());
+            qmp.execute("blockdev-add", node);
+            try {
+                qmp.execute(
+                        "device_add",
+                        Qmp.arguments()
+                                .put("driver", "virtio-blk-pci")
+                                .put("bus", SLOT)
+                                .put("id", PLUGGED)
+                                .put("drive", PLUGGED)
+                                .put("serial", serial));
+            } catch (IOException e) {
+                qmp.execute("blockdev-del", Qmp.arguments().put("node-name", PLUGGED));
+                throw e;
+            }
+        }
+        plugged = Optional.of(serial);
+    }
+
+    /** Takes the disk out again, and returns when the machine has let go of it. */
+    public synchronized void unplug(String serial) throws IOException {
+        if (!has(serial)) {
+            throw new MachineException("machine " + name() + " has no disk " + serial);
+        }
+        try (Qmp qmp = Qmp.connect(qmpSocket(spec, sockets))) {
+            qmp.execute("device_del", Qmp.arguments().put("id", PLUGGED));
+            qmp.awaitDeviceDeleted(PLUGGED, UNPLUG_LIMIT);
+            qmp.execute("blockdev-del", Qmp.arguments().put("node-name", PLUGGED));
+        }
+        plugged = Optional.empty();
+    }
+
+    /** Whether the disk is in the machine, and the machine runs. */
+    public synchronized boolean has(String serial) {
+        return isAlive() && plugged.filter(serial::equals).isPresent();
     }
 
     private void awaitEnd() throws IOException {

@@ -11,6 +11,9 @@ import dev.lifeboat.control.host.KvmDevice;
 import dev.lifeboat.control.http.ApiClient;
 import dev.lifeboat.control.http.ApiError;
 import dev.lifeboat.control.http.FleetTls;
+import dev.lifeboat.control.volume.ControllerVolumeMover;
+import dev.lifeboat.control.volume.HostVolumes;
+import dev.lifeboat.control.volume.LinuxHostDisks;
 import dev.lifeboat.net.NetworkException;
 import dev.lifeboat.vmm.Json;
 import dev.lifeboat.vmm.VmmConfig;
@@ -40,11 +43,14 @@ public final class Agent implements AutoCloseable {
 
     private static final long FLOW_LIMIT_MS = 60_000;
     private static final long FLOW_RETRY_MS = 250;
+    /** To attach or detach a volume, when no evacuation waits for it. */
+    private static final long VOLUME_LIMIT_MS = 90_000;
 
     private final AgentConfig config;
     private final Events events = new Events();
     private final ApiClient client;
     private final GuestNetwork network;
+    private final HostVolumes volumes;
     private final VmSupervisor supervisor;
     private final PeerKeepalive keepalive;
     private final Optional<SpotWatch> spotWatch;
@@ -55,7 +61,13 @@ public final class Agent implements AutoCloseable {
     private final Thread receiverLimit = new Thread(this::limitReceivers, "receiver-limit");
 
     public Agent(AgentConfig config, VmmLauncher launcher, GuestNetwork network, Path kvmDevice) {
+        this(config, launcher, network, kvmDevice, volumes(config));
+    }
+
+    /** @param volumes moves the volumes of VMs whose stores are on one */
+    public Agent(AgentConfig config, VmmLauncher launcher, GuestNetwork network, Path kvmDevice, HostVolumes volumes) {
         this.config = config;
+        this.volumes = volumes;
         this.network = network;
         FleetTls tls = FleetTls.read(config.tls());
         client = new ApiClient(tls);
@@ -89,6 +101,12 @@ public final class Agent implements AutoCloseable {
             throw new ControlException(ExitCode.MISSING, e.getMessage(), e);
         }
         Thread.currentThread().join();
+    }
+
+    private static HostVolumes volumes(AgentConfig config) {
+        return new HostVolumes(
+                config.volumeController().map(url -> new ControllerVolumeMover(url, config.host())),
+                new LinuxHostDisks());
     }
 
     public void start() {
@@ -140,6 +158,7 @@ public final class Agent implements AutoCloseable {
 
     ObjectNode boot(VmSpec spec) throws InterruptedException {
         refuseWhenLeaving();
+        takeVolumeOf(spec, true);
         return started(supervisor.start(spec, VmmConfig.Mode.BOOT), "vm-started");
     }
 
@@ -155,7 +174,93 @@ public final class Agent implements AutoCloseable {
         if (!spec.vmId().equals(vmId)) {
             throw new ApiError(400, "the description is of " + spec.vmId() + ", not of " + vmId);
         }
+        takeVolumeOf(spec, false);
         return started(supervisor.start(spec.withStoreKey(storeKey), VmmConfig.Mode.RESTORE), "vm-restoring");
+    }
+
+    /** Before its VM starts here. A blank volume is formatted for a new VM only. */
+    private void takeVolumeOf(VmSpec spec, boolean isNew) throws InterruptedException {
+        if (spec.volume().isEmpty()) {
+            return;
+        }
+        VmmConfig.Volume volume = spec.volume().get();
+        for (VmRun run : supervisor.all()) {
+            boolean same = run.spec().volume().stream()
+                    .anyMatch(other -> other.id().equals(volume.id())
+                            || Path.of(other.mountPoint()).equals(Path.of(volume.mountPoint())));
+            if (same && !run.isOver()) {
+                throw new ControlException(
+                        ExitCode.FAILED,
+                        "volume " + volume.id() + " at " + volume.mountPoint() + " is in use by VM "
+                                + run.spec().vmId() + " on host " + config.host()
+                                + ": a volume serves one VM, and each needs a mount point of its own");
+            }
+        }
+        try {
+            volumes.take(volume, isNew && volume.format(), VOLUME_LIMIT_MS);
+        } catch (ControlException e) {
+            // One that is not to be used here stays free for where it belongs.
+            try {
+                volumes.give(volume, () -> isInUse(volume, Optional.empty()), VOLUME_LIMIT_MS);
+            } catch (ControlException also) {
+                e.addSuppressed(also);
+            }
+            throw e;
+        }
+        events.add("volume-taken", spec.vmId(), volume.id() + " is at " + volume.mountPoint());
+    }
+
+    /** The volume of a VM that is on its way here, or has come without it. */
+    JsonNode takeVolume(String vmId, long limitMs) throws InterruptedException {
+        VmRun run = supervisor.require(vmId);
+        VmmConfig.Volume volume = run.spec()
+                .volume()
+                .orElseThrow(() -> new ApiError(400, "the store of VM " + vmId + " is not on a volume"));
+        if (run.isOver()) {
+            throw new ApiError(409, "VM " + vmId + " is over on host " + config.host() + " and needs no volume");
+        }
+        volumes.take(volume, false, limitMs);
+        JsonNode status = run.call("take-store", limitMs);
+        events.add("volume-taken", vmId, volume.id() + " is at " + volume.mountPoint());
+        return status;
+    }
+
+    /** The source keeps its VM and wants the volume back. */
+    ObjectNode giveVolume(String vmId, VmmConfig.Volume volume, long limitMs) throws InterruptedException {
+        Optional<VmRun> run = supervisor.find(vmId);
+        if (run.isPresent() && !run.get().isOver()) {
+            // A receiver that became the owner says so here, and keeps what it has.
+            remove(vmId, true);
+        } else if (run.isPresent()) {
+            run.get().awaitEnd(limitMs / 2);
+        }
+        if (isInUse(volume, Optional.empty())) {
+            throw new ApiError(409, "volume " + volume.id() + " is in use on host " + config.host());
+        }
+        volumes.give(volume, () -> isInUse(volume, Optional.empty()), limitMs);
+        events.add("volume-given", vmId, volume.id() + " is not on this host any more");
+        return Json.MAPPER.createObjectNode().put("volume", volume.id());
+    }
+
+    /** @param but not by this run */
+    private boolean isInUse(VmmConfig.Volume volume, Optional<VmRun> but) {
+        return supervisor.all().stream()
+                .filter(run -> but.isEmpty() || run != but.get())
+                .anyMatch(run -> !run.ended()
+                        && run.spec().volume().stream()
+                                .anyMatch(other -> other.id().equals(volume.id())));
+    }
+
+    /** Its process is gone: whoever starts the VM next, here or elsewhere, takes its volume. */
+    private void letVolumeGo(VmRun run) {
+        VmmConfig.Volume volume = run.spec().volume().orElseThrow();
+        try {
+            volumes.give(volume, () -> isInUse(volume, Optional.of(run)), VOLUME_LIMIT_MS);
+        } catch (ControlException e) {
+            events.add("volume-failed", run.spec().vmId(), e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     /** A peer wants to send a VM here: starts the receiver and says where it listens. */
@@ -305,7 +410,15 @@ public final class Agent implements AutoCloseable {
     }
 
     private Evacuation start(VmRun run, List<AgentConfig.Peer> targets, boolean untilDeadline, long deadlineMillis) {
-        Evacuation fresh = new Evacuation(run, targets, untilDeadline, deadlineMillis, client, events, config.host());
+        Evacuation fresh = new Evacuation(
+                run,
+                targets,
+                untilDeadline,
+                deadlineMillis,
+                client,
+                events,
+                config.host(),
+                run.spec().volume().map(volume -> new VolumeMove(run, volume, volumes, client, events)));
         Evacuation standing = evacuations.compute(
                 run.spec().vmId(), (id, earlier) -> earlier != null && !earlier.isOver() ? earlier : fresh);
         if (standing != fresh) {
@@ -360,6 +473,9 @@ public final class Agent implements AutoCloseable {
                 supervisor.cleanUpAfterEnd(run);
             } catch (NetworkException e) {
                 events.add("network-failed", vmId, e.getMessage());
+            }
+            if (run.spec().volume().isPresent()) {
+                letVolumeGo(run);
             }
         }
     }

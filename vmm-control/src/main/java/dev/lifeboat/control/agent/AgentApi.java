@@ -8,6 +8,7 @@ import dev.lifeboat.control.http.ApiError;
 import dev.lifeboat.control.http.ApiServer;
 import dev.lifeboat.control.http.FleetTls;
 import dev.lifeboat.vmm.Json;
+import dev.lifeboat.vmm.VmmConfig;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -33,6 +34,8 @@ final class AgentApi implements AutoCloseable {
                 .route("GET", "/v1/evacuations", request -> agent.allEvacuations())
                 .route("POST", "/v1/vms/{id}/restore", this::restore)
                 .route("POST", "/v1/vms/{id}/prepare", this::prepare)
+                .route("POST", "/v1/vms/{id}/volume/take", this::takeVolume)
+                .route("POST", "/v1/vms/{id}/volume/give", this::giveVolume)
                 .route(
                         "GET",
                         "/v1/vms/{id}/console",
@@ -111,6 +114,19 @@ final class AgentApi implements AutoCloseable {
         return agent.prepare(wish.spec(), wish.source(), wish.deadlineMillis());
     }
 
+    private JsonNode takeVolume(ApiServer.Request request) throws InterruptedException {
+        return agent.takeVolume(
+                request.variable("id"), request.bodyAs(TakeWish.class).limitMs());
+    }
+
+    private ObjectNode giveVolume(ApiServer.Request request) throws InterruptedException {
+        GiveWish wish = request.bodyAs(GiveWish.class);
+        if (wish.volume() == null) {
+            throw new ApiError(400, "\"volume\" is missing");
+        }
+        return agent.giveVolume(request.variable("id"), wish.volume(), wish.limitMs());
+    }
+
     private ObjectNode plan(ApiServer.Request request) {
         PlanWish wish = request.bodyAs(PlanWish.class);
         if (wish.specs() == null || Arrays.asList(wish.specs().toArray()).contains(null)) {
@@ -135,6 +151,10 @@ final class AgentApi implements AutoCloseable {
     }
 
     record PrepareWish(VmSpec spec, String source, long deadlineMillis) {}
+
+    record TakeWish(long limitMs) {}
+
+    record GiveWish(VmmConfig.Volume volume, long limitMs) {}
 
     record PlanWish(String source, List<VmSpec> specs) {}
 }

@@ -23,6 +23,8 @@ import java.util.Optional;
  * @param runDirectory of this agent: one directory a VM; must survive a restart of the agent, not of the machine
  * @param defaultLifeboat the peer that VMs without a wish of their own are evacuated to
  * @param vmmJvmFlags added to the agent's own JVM flags when it starts a {@code vmm}
+ * @param volumeController URL of who attaches volumes to hosts, see {@code ControllerVolumeMover}; absent: volumes are
+ *     attached by hand and stay where they are
  * @param spareVmm whether a {@code vmm} process is kept ready for the next VM; true unless set
  */
 public record AgentConfig(
@@ -39,8 +41,43 @@ public record AgentConfig(
         String runDirectory,
         Optional<String> defaultLifeboat,
         List<String> vmmJvmFlags,
-        Optional<Boolean> spareVmm) {
+        Optional<Boolean> spareVmm,
+        Optional<String> volumeController) {
     public static final int DEFAULT_IMDS_POLL_MILLIS = 1_000;
+
+    /** Volumes stay where they are. */
+    public AgentConfig(
+            String host,
+            String listen,
+            Optional<String> address,
+            VmmConfig.Tls tls,
+            List<Peer> peers,
+            Optional<GatewayAt> gateway,
+            Optional<NetworkConfig> network,
+            Optional<VmmConfig.Store> store,
+            Optional<String> imdsBaseUrl,
+            Optional<Integer> imdsPollMillis,
+            String runDirectory,
+            Optional<String> defaultLifeboat,
+            List<String> vmmJvmFlags,
+            Optional<Boolean> spareVmm) {
+        this(
+                host,
+                listen,
+                address,
+                tls,
+                peers,
+                gateway,
+                network,
+                store,
+                imdsBaseUrl,
+                imdsPollMillis,
+                runDirectory,
+                defaultLifeboat,
+                vmmJvmFlags,
+                spareVmm,
+                Optional.empty());
+    }
 
     /** Another host: its agent's URL and the address of its tunnels. */
     public record Peer(String host, String url, Optional<String> underlayAddress) {
@@ -75,6 +112,11 @@ public record AgentConfig(
         defaultLifeboat = defaultLifeboat == null ? Optional.empty() : defaultLifeboat;
         vmmJvmFlags = vmmJvmFlags == null ? List.of() : List.copyOf(vmmJvmFlags);
         spareVmm = spareVmm == null ? Optional.empty() : spareVmm;
+        volumeController = volumeController == null ? Optional.empty() : volumeController;
+        require(
+                store.flatMap(VmmConfig.Store::volume).isEmpty(),
+                "the \"store\" of agent.json is on a volume, which goes where its VM goes and so serves one VM: put it into"
+                        + " that VM's description instead");
         int poll = imdsPollMillis.orElse(DEFAULT_IMDS_POLL_MILLIS);
         require(poll >= 100, "\"imdsPollMillis\" must be 100 or more, not " + poll);
         if (defaultLifeboat.isPresent()) {

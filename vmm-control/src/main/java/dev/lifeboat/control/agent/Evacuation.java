@@ -31,6 +31,15 @@ final class Evacuation {
     private static final long BREATH_MS = 1_000;
 
     private static final long ABORT_LIMIT_MS = 5_000;
+    /**
+     * For a volume to go ahead: what is longer than any cloud takes in good order. And at most half of the time left, because
+     * without the store all pages of the VM are still to be sent.
+     */
+    private static final long VOLUME_LIMIT_MS = 60_000;
+    /** A cloud needs some seconds for each step; with less time nothing is begun, and the VM moves without its store. */
+    private static final long LEAST_VOLUME_MS = 4_000;
+    /** Once there is nothing more to try, for a volume to come back: the VM is not protected before. */
+    private static final long VOLUME_BACK_LIMIT_MS = 120_000;
 
     private final VmRun run;
     private final List<AgentConfig.Peer> targets;
@@ -41,6 +50,7 @@ final class Evacuation {
     private final ApiClient client;
     private final Events events;
     private final String host;
+    private final Optional<VolumeMove> volume;
 
     // Guarded by this.
     private State state = State.PREPARING;
@@ -55,6 +65,7 @@ final class Evacuation {
     /**
      * @param targets in the order to try
      * @param untilDeadline whether to go over the targets again and again while there is time
+     * @param volume of the VM's store, if that is on one
      */
     Evacuation(
             VmRun run,
@@ -63,7 +74,9 @@ final class Evacuation {
             long deadlineMillis,
             ApiClient client,
             Events events,
-            String host) {
+            String host,
+            Optional<VolumeMove> volume) {
+        this.volume = volume;
         this.run = run;
         this.targets = targets;
         this.untilDeadline = untilDeadline;
@@ -111,6 +124,7 @@ final class Evacuation {
             about.put("message", message);
         }
         report.ifPresent(r -> about.set("report", r));
+        volume.ifPresent(moves -> about.set("volume", moves.describe()));
         return about;
     }
 
@@ -131,6 +145,9 @@ final class Evacuation {
                 }
                 Thread.sleep(BREATH_MS);
             } while (leftMs() >= LEAST_ATTEMPT_MS);
+            if (!isOver() && volume.isPresent()) {
+                volume.get().comeBack(VOLUME_BACK_LIMIT_MS);
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             fail("the agent is shutting down");
@@ -143,7 +160,7 @@ final class Evacuation {
     }
 
     /** True when nothing more is to be tried. */
-    private boolean attempt(AgentConfig.Peer peer) {
+    private boolean attempt(AgentConfig.Peer peer) throws InterruptedException {
         synchronized (this) {
             attempts++;
             target = peer.host();
@@ -164,6 +181,7 @@ final class Evacuation {
             state = State.MOVING;
         }
         events.add("evacuation-prepared", vmId(), peer.host() + " is ready to receive after " + preparedMs + " ms");
+        volumeAhead(peer);
         try {
             ObjectNode order = Json.MAPPER.createObjectNode();
             order.put("target", peer.host());
@@ -187,7 +205,21 @@ final class Evacuation {
         }
     }
 
-    private boolean attemptFailed(AgentConfig.Peer peer, String reason) {
+    private void volumeAhead(AgentConfig.Peer peer) throws InterruptedException {
+        long limitMs = Math.min(VOLUME_LIMIT_MS, leftMs() / 2);
+        if (volume.isPresent() && limitMs >= LEAST_VOLUME_MS) {
+            volume.get().goAhead(peer, limitMs);
+        }
+    }
+
+    /** Less than the time until the deadline, so that another attempt can follow. */
+    private void volumeBack() throws InterruptedException {
+        if (volume.isPresent()) {
+            volume.get().comeBack(Math.max(LEAST_VOLUME_MS, Math.min(VOLUME_LIMIT_MS, leftMs() / 4)));
+        }
+    }
+
+    private boolean attemptFailed(AgentConfig.Peer peer, String reason) throws InterruptedException {
         try {
             client.delete(peer.url(), "/v1/vms/" + vmId() + "?onlyReceiving=true", ABORT_LIMIT_MS);
         } catch (ApiError | ControlException e) {
@@ -204,13 +236,18 @@ final class Evacuation {
                 message + (gone ? "" : "; the VM runs on here, " + leftMs() + " ms left"));
         if (gone) {
             fail(message + "; the vmm has ended: " + run.endedBecause());
+        } else {
+            volumeBack();
         }
         return gone;
     }
 
-    private void done(AgentConfig.Peer peer, Optional<JsonNode> result) {
+    private void done(AgentConfig.Peer peer, Optional<JsonNode> result) throws InterruptedException {
+        switched();
+        if (volume.isPresent()) {
+            volume.get().follow(peer, Math.max(LEAST_VOLUME_MS, Math.min(VOLUME_BACK_LIMIT_MS, leftMs())));
+        }
         synchronized (this) {
-            switched();
             sourceFreeMs = elapsedMs();
             events.add(
                     "evacuation-done",

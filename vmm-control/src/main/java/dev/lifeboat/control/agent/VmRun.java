@@ -228,6 +228,15 @@ final class VmRun {
         }
     }
 
+    /** False when the process still lives after the limit. */
+    synchronized boolean awaitEnd(long limitMs) throws InterruptedException {
+        long limitNs = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(limitMs);
+        while (!ended && System.nanoTime() - limitNs < 0) {
+            wait(100);
+        }
+        return ended;
+    }
+
     /** Why it ended, in one line. */
     synchronized String endedBecause() {
         return message.isEmpty() ? state : message;

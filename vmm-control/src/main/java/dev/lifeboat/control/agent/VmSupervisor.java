@@ -159,19 +159,19 @@ final class VmSupervisor implements AutoCloseable {
         }
         KvmDevice.require(kvmDevice);
         requireFiles(spec, mode);
-        if (spec.storeKey().isPresent() && config.store().isEmpty()) {
+        Optional<VmmConfig.Store> store = spec.store(config.store());
+        if (spec.storeKey().isPresent() && store.isEmpty()) {
             throw new ControlException(
                     ExitCode.USAGE,
                     "agent.json has no \"store\" that the store key could be for: add one, or leave it out");
         }
-        if (!spec.owners().equals(VmmConfig.Owners.IN_THE_STORE)
-                && config.store().isEmpty()) {
+        if (!spec.owners().equals(VmmConfig.Owners.IN_THE_STORE) && store.isEmpty()) {
             throw new ControlException(
                     ExitCode.USAGE,
                     "agent.json has no \"store\", and a VM without one has no owner records: add one, or leave the"
                             + " registry and the lease out");
         }
-        if (mode == VmmConfig.Mode.RESTORE && config.store().isEmpty()) {
+        if (mode == VmmConfig.Mode.RESTORE && store.isEmpty()) {
             throw new ControlException(ExitCode.USAGE, "agent.json has no \"store\" to restore from");
         }
         if (earlier != null) {
@@ -275,7 +275,7 @@ final class VmSupervisor implements AutoCloseable {
                 tap.map(name -> List.of(new VmmConfig.Network(name, spec.mac().orElseThrow())))
                         .orElse(List.of()),
                 spec.disks(),
-                config.store().map(store -> store.withKey(spec.storeKey())),
+                spec.store(config.store()),
                 spec.epochIntervalMs(),
                 mode == VmmConfig.Mode.RECEIVE
                         ? Optional.of(new VmmConfig.Receive(config.receiveAddress(), 0))

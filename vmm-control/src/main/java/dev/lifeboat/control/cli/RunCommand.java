@@ -105,6 +105,35 @@ final class RunCommand implements Callable<Integer> {
                     + " (default: the VM's store)")
     String registry;
 
+    @Option(
+            names = "--volume",
+            paramLabel = "ID=DIRECTORY",
+            description =
+                    "keeps its epochs on this volume, mounted at DIRECTORY of whichever host the VM is on; the volume"
+                            + " goes where the VM goes (needs --registry)")
+    String volume;
+
+    @Option(names = "--format-volume", description = "with --volume: a blank volume is formatted")
+    boolean formatVolume;
+
+    private Optional<VmmConfig.Store> store() {
+        if (volume == null) {
+            if (formatVolume) {
+                throw new IllegalArgumentException("--format-volume needs --volume ID=DIRECTORY");
+            }
+            return Optional.empty();
+        }
+        int end = volume.indexOf('=');
+        if (end < 0) {
+            throw new IllegalArgumentException(
+                    "--volume is ID=DIRECTORY, such as vol-0123=/var/lib/lifeboat/web, not '" + volume + "'");
+        }
+        String mountPoint = volume.substring(end + 1);
+        VmmConfig.Volume on = new VmmConfig.Volume(volume.substring(0, end), null, mountPoint, null, formatVolume);
+        return Optional.of(new VmmConfig.Store(
+                "dir:" + mountPoint + "/store", Optional.empty(), Optional.empty(), Optional.empty(), Optional.of(on)));
+    }
+
     private VmmConfig.Owners owners() {
         VmmConfig.Ownership mode = switch (ownership) {
             case "strict" -> VmmConfig.Ownership.STRICT;
@@ -130,7 +159,8 @@ final class RunCommand implements Callable<Integer> {
                     epochIntervalMs,
                     Optional.ofNullable(lifeboat),
                     Optional.ofNullable(storeKey),
-                    owners());
+                    owners(),
+                    store());
         } catch (IllegalArgumentException e) {
             throw new ControlException(ExitCode.USAGE, e.getMessage(), e);
         }

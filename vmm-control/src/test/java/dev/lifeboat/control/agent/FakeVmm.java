@@ -21,8 +21,8 @@ import java.util.Optional;
 
 /**
  * A process that behaves towards the agent as a vmm does, without any VM. Words in the VM's command line tell it to
- * misbehave: {@code die-at-start}, {@code slow-start}, {@code evacuation-fails-to=HOST}, {@code die-when-asked-to-evacuate}. It ends by itself
- * after a minute, whatever happens to the test.
+ * misbehave: {@code die-at-start}, {@code slow-start}, {@code evacuation-fails-to=HOST}, {@code die-when-asked-to-evacuate}, {@code
+ * release-fails}, {@code take-fails-on=HOST}. It ends by itself after a minute, whatever happens to the test.
  */
 public final class FakeVmm {
     private final VmmConfig config;
@@ -31,6 +31,9 @@ public final class FakeVmm {
     private String message = "";
     private int receivePort;
     private long term = 1;
+    private boolean storeIsHere;
+    /** Of {@code take-fails-on}: the first one only. */
+    private boolean takeHasFailed;
 
     private FakeVmm(VmmConfig config) {
         this.config = config;
@@ -66,6 +69,7 @@ public final class FakeVmm {
             System.exit(3);
         }
         Files.writeString(Path.of(config.consoleLog()), "hello from " + config.vmId() + " on " + config.host() + "\n");
+        storeIsHere = config.mode() != VmmConfig.Mode.RECEIVE;
         socket = ControlSocket.open(
                 Path.of(config.controlSocket()),
                 Map.of(
@@ -73,6 +77,10 @@ public final class FakeVmm {
                         arguments -> status(),
                         "evacuate",
                         this::evacuate,
+                        "release-store",
+                        arguments -> release(),
+                        "take-store",
+                        arguments -> take(),
                         "stop",
                         arguments -> exitSoon("EXITED", 0),
                         "console-input",
@@ -123,7 +131,31 @@ public final class FakeVmm {
         }
         set("HANDED_OVER");
         exitSoon("HANDED_OVER", 0);
-        return Json.MAPPER.createObjectNode().put("blackoutMs", 5).put("bytesAfterNotice", 4096);
+        return Json.MAPPER
+                .createObjectNode()
+                .put("blackoutMs", 5)
+                .put("bytesAfterNotice", 4096)
+                .put("storeWasHere", storeIsHere);
+    }
+
+    private JsonNode release() {
+        if (told("release-fails")) {
+            throw new IllegalStateException("no epoch was committed: the disk is full");
+        }
+        return storeIsHere(false);
+    }
+
+    private JsonNode take() {
+        if (told("take-fails-on=" + config.host()) && !takeHasFailed) {
+            takeHasFailed = true;
+            throw new IllegalStateException("the store is damaged");
+        }
+        return storeIsHere(true);
+    }
+
+    private synchronized JsonNode storeIsHere(boolean here) {
+        storeIsHere = here;
+        return status();
     }
 
     private JsonNode typed(JsonNode input) {
@@ -165,6 +197,7 @@ public final class FakeVmm {
     private synchronized ObjectNode status() {
         ObjectNode status = Json.MAPPER.createObjectNode();
         status.put("vmId", config.vmId()).put("state", state).put("term", term).put("epoch", 4);
+        status.put("storeIsHere", storeIsHere);
         if (receivePort != 0) {
             status.put("receivePort", receivePort);
         }

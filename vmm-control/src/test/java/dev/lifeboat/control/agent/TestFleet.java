@@ -41,6 +41,7 @@ final class TestFleet implements AutoCloseable {
     final RecordingFlows flows = new RecordingFlows();
     final Gateway gateway;
     final Map<String, RecordingNetwork> networks = new ConcurrentHashMap<>();
+    final FakeVolumes volumes = new FakeVolumes();
     private final Map<String, Integer> ports = new LinkedHashMap<>();
     private final Map<String, Agent> agents = new ConcurrentHashMap<>();
     private final Path kernel;
@@ -76,7 +77,8 @@ final class TestFleet implements AutoCloseable {
                 config(host, imdsUrl),
                 new VmmLauncher(FakeVmm.class.getName(), List.of("-XX:TieredStopAtLevel=1", "-Xshare:auto")),
                 network,
-                kernel);
+                kernel,
+                volumes.on(host));
         agent.start();
         agents.put(host, agent);
         return agent;
