@@ -140,9 +140,13 @@ public final class FakeGoogle extends HttpFake {
             }
             String call = path.call(request.method());
             calls.add(call);
-            if (deniedPermissions.contains("compute." + call)) {
+            String permission = "compute."
+                    + call.replace(".insert", ".create")
+                            .replace(".aggregatedList", ".list")
+                            .replace(".patch", ".update");
+            if (deniedPermissions.contains(permission)) {
                 throw new GoogleFailure(
-                        403, "forbidden", "Required 'compute." + call + "' permission for 'projects/" + project + "'");
+                        403, "forbidden", "Required '" + permission + "' permission for 'projects/" + project + "'");
             }
             return FakeAnswer.json(200, JSON.writeValueAsString(dispatch(call, path, request)));
         } catch (GoogleFailure failure) {
@@ -185,7 +189,8 @@ public final class FakeGoogle extends HttpFake {
         } catch (IllegalArgumentException e) {
             throw new GoogleFailure(400, "invalid", "Invalid value for field 'requestId': '" + requestId + "'");
         }
-        String whole = call + " " + path.scope() + " " + path.name() + " " + request.body();
+        // The API ignores the second request with an id, whatever its body.
+        String whole = call + " " + path.scope() + " " + path.name();
         Optional<ObjectNode> repeated = operations.repeated(requestId, whole);
         if (repeated.isPresent()) {
             return repeated.get();

@@ -52,18 +52,29 @@ record GooglePath(String project, String scope, String collection, String name, 
         return scope.substring(scope.indexOf('/') + 1);
     }
 
+    private String service() {
+        String plural = scope.substring(0, Math.max(0, scope.indexOf('/')));
+        String kind = plural.isEmpty() ? scope : plural.substring(0, plural.length() - 1);
+        return switch (collection) {
+            case "operations" -> kind + "Operations";
+            case "backendServices" -> kind + "BackendServices";
+            default -> collection;
+        };
+    }
+
     /** Such as {@code instances.insert}, with the request's method. */
     String call(String method) {
+        String service = service();
         if (!verb.isEmpty()) {
-            return collection + "." + verb;
+            return service + "." + verb;
         }
         if (scope.equals("aggregated")) {
-            return collection + ".aggregatedList";
+            return service + ".aggregatedList";
         }
         if (collection.isEmpty()) {
             return scope.substring(0, Math.max(0, scope.indexOf('/'))) + ".get";
         }
-        return collection
+        return service
                 + switch (method) {
                     case "POST" -> ".insert";
                     case "DELETE" -> ".delete";

@@ -151,7 +151,7 @@ final class GoogleResources {
             }
         }
         Map<String, String> labels = new HashMap<>();
-        json.path("labels").fields().forEachRemaining(e -> labels.put(e.getKey(), e.getValue().asText()));
+        json.path("labels").properties().forEach(e -> labels.put(e.getKey(), e.getValue().asText()));
         return new GoogleInstance(
                 last(json.path("zone").asText()),
                 json.path("name").asText(),
@@ -336,7 +336,7 @@ final class GoogleResources {
                 find(path);
                 yield () -> byPath.remove(here + path.name());
             }
-            case "backendServices.patch" -> patchService(find(path), body);
+            case "regionBackendServices.patch" -> patchService(find(path), body);
             case "networkEndpointGroups.attachNetworkEndpoints" -> {
                 ObjectNode neg = find(path);
                 yield () -> body.path("networkEndpoints").forEach(e -> neg.withArray("endpoints")
