@@ -7,6 +7,7 @@ import com.google.cloud.compute.v1.Errors;
 import com.google.cloud.compute.v1.Operation;
 import dev.lifeboat.control.cloud.CloudException;
 import dev.lifeboat.control.cloud.CloudException.Kind;
+import dev.lifeboat.net.NetworkException;
 import java.util.concurrent.ExecutionException;
 
 /** Turns what the SDK, the transport and operations report into {@link CloudException}. */
@@ -18,6 +19,9 @@ final class GoogleErrors {
         Throwable cause = failure instanceof ExecutionException && failure.getCause() != null
                 ? failure.getCause()
                 : failure;
+        if (cause instanceof NetworkException network) {
+            throw network;
+        }
         if (cause instanceof CloudException known) {
             return known;
         }

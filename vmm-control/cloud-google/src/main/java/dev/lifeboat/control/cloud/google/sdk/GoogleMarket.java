@@ -120,7 +120,7 @@ final class GoogleMarket implements TargetMarket {
                     "instances?requestId=" + requestId,
                     body);
         } catch (CloudException e) {
-            if (e.kind() == Kind.INVALID && e.getCause() != null && GoogleErrors.status(e.getCause().getCause() == null ? e.getCause() : e.getCause().getCause()) == 409) {
+            if (GoogleErrors.status(e.getCause()) == 409) {
                 // The token has bought it already: its name is derived from the token.
                 return view(calls.instance(id));
             }

@@ -2,19 +2,18 @@
 package dev.lifeboat.control.cloud.google.sdk;
 
 import com.google.api.core.NanoClock;
+import com.google.api.gax.retrying.BasicResultRetryAlgorithm;
 import com.google.api.gax.retrying.DirectRetryingExecutor;
 import com.google.api.gax.retrying.ExponentialRetryAlgorithm;
-import com.google.api.gax.retrying.ResultRetryAlgorithm;
 import com.google.api.gax.retrying.RetryAlgorithm;
 import com.google.api.gax.retrying.RetrySettings;
 import com.google.api.gax.retrying.RetryingFuture;
-import com.google.api.gax.retrying.TimedAttemptSettings;
 import java.time.Duration;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.function.Predicate;
 
-/** The SDK's own bounded, jittered repetition, for what the SDK's clients do not repeat. On the caller's thread. */
+/** The SDK's own bounded repetition, whose delays always have jitter, for what the SDK's clients do not repeat. On the caller's thread. */
 final class GoogleRepeats {
     private static final int MAX_ATTEMPTS = 5;
 
@@ -33,7 +32,6 @@ final class GoogleRepeats {
                 .setMaxRpcTimeoutDuration(attempt)
                 .setTotalTimeoutDuration(limit)
                 .setMaxAttempts(MAX_ATTEMPTS)
-                .setJittered(true)
                 .build();
     }
 
@@ -44,7 +42,6 @@ final class GoogleRepeats {
                 .setRetryDelayMultiplier(1.4)
                 .setMaxRetryDelayDuration(Duration.ofSeconds(2))
                 .setTotalTimeoutDuration(limit)
-                .setJittered(true)
                 .build();
     }
 
@@ -52,12 +49,7 @@ final class GoogleRepeats {
     static <T> T until(
             RetrySettings settings, Predicate<Throwable> again, Predicate<T> notYet, Callable<T> attempt)
             throws ExecutionException, InterruptedException {
-        ResultRetryAlgorithm<T> results = new ResultRetryAlgorithm<>() {
-            @Override
-            public TimedAttemptSettings createNextAttempt(Throwable failure, T result, TimedAttemptSettings previous) {
-                return null; // The timed algorithm decides.
-            }
-
+        BasicResultRetryAlgorithm<T> results = new BasicResultRetryAlgorithm<>() {
             @Override
             public boolean shouldRetry(Throwable failure, T result) {
                 return failure == null ? notYet.test(result) : again.test(failure);
