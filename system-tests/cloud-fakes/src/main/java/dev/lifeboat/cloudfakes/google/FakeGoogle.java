@@ -64,7 +64,8 @@ public final class FakeGoogle extends HttpFake {
     }
 
     /** An instance that was there before; it runs. */
-    public synchronized GoogleInstance addInstance(String zone, String name, String address, Map<String, String> labels) {
+    public synchronized GoogleInstance addInstance(
+            String zone, String name, String address, Map<String, String> labels) {
         return resources.view(resources.addRunning(zone, name, address, labels));
     }
 
@@ -120,7 +121,10 @@ public final class FakeGoogle extends HttpFake {
     /** Copies of all routes, whose order is that of their making. */
     public synchronized List<JsonNode> routes() {
         operations.settle();
-        return resources.in("global", "routes").map(r -> (JsonNode) r.deepCopy()).toList();
+        return resources
+                .in("global", "routes")
+                .map(r -> (JsonNode) r.deepCopy())
+                .toList();
     }
 
     @Override
@@ -136,9 +140,11 @@ public final class FakeGoogle extends HttpFake {
             GooglePath path = GooglePath.of(request.uri())
                     .orElseThrow(() -> new GoogleFailure(404, "notFound", "no such method: " + request.path()));
             if (!path.project().equals(project)) {
-                throw new GoogleFailure(404, "notFound", "The resource 'projects/" + path.project() + "' was not found");
+                throw new GoogleFailure(
+                        404, "notFound", "The resource 'projects/" + path.project() + "' was not found");
             }
-            String call = path.call(request.method());
+            // The SDK's transport knows no PATCH and sends it so.
+            String call = path.call(request.header("x-http-method-override").orElse(request.method()));
             calls.add(call);
             String permission = "compute."
                     + call.replace(".insert", ".create")
@@ -176,9 +182,10 @@ public final class FakeGoogle extends HttpFake {
         return switch (path.collection()) {
             case "" -> JSON.createObjectNode().put("kind", "compute#zone").put("name", path.place());
             case "operations" -> operations.get(path.name());
-            default -> path.scope().equals("aggregated")
-                    ? resources.aggregated(path)
-                    : path.name().isEmpty() ? resources.list(path) : resources.find(path);
+            default ->
+                path.scope().equals("aggregated")
+                        ? resources.aggregated(path)
+                        : path.name().isEmpty() ? resources.list(path) : resources.find(path);
         };
     }
 
@@ -200,9 +207,8 @@ public final class FakeGoogle extends HttpFake {
         ObjectNode[] operation = new ObjectNode[1];
         Runnable effect;
         if (call.equals("instances.insert")) {
-            Optional<Refusal> refusal = refusals.stream()
-                    .filter(r -> r.instance().test(body))
-                    .findFirst();
+            Optional<Refusal> refusal =
+                    refusals.stream().filter(r -> r.instance().test(body)).findFirst();
             if (refusal.isPresent()) {
                 resources.checkNewInstance(body);
                 takes = timing.staging();
@@ -224,7 +230,11 @@ public final class FakeGoogle extends HttpFake {
     static FakeAnswer error(int status, String reason, String message) {
         ObjectNode root = JSON.createObjectNode();
         ObjectNode error = root.putObject("error").put("code", status).put("message", message);
-        error.putArray("errors").addObject().put("message", message).put("domain", "global").put("reason", reason);
+        error.putArray("errors")
+                .addObject()
+                .put("message", message)
+                .put("domain", "global")
+                .put("reason", reason);
         return FakeAnswer.json(status, root.toString());
     }
 

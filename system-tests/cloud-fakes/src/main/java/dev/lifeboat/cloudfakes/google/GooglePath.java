@@ -17,7 +17,8 @@ import java.util.Optional;
  * @param name empty for the collection itself
  * @param verb empty for the resource itself
  */
-record GooglePath(String project, String scope, String collection, String name, String verb, Map<String, String> query) {
+record GooglePath(
+        String project, String scope, String collection, String name, String verb, Map<String, String> query) {
     static Optional<GooglePath> of(URI uri) {
         List<String> parts = Arrays.asList(uri.getPath().split("/"));
         if (parts.size() < 6 || !"compute".equals(parts.get(1)) || !"v1".equals(parts.get(2))) {

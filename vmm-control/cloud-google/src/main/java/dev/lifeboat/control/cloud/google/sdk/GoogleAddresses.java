@@ -23,8 +23,9 @@ final class GoogleAddresses implements AddressMover {
             case "alias" -> GoogleAliasMove.plan(calls, wish, range, from, to);
             case "route" -> GoogleRouteMove.plan(calls, wish, range, from, to);
             case "garp-leader" -> GoogleLeaderMove.plan(calls, wish, from, to);
-            default -> throw new NetworkException(
-                    "Google Cloud has no way \"" + wish.way() + "\": use alias, route or garp-leader", null);
+            default ->
+                throw new NetworkException(
+                        "Google Cloud has no way \"" + wish.way() + "\": use alias, route or garp-leader", null);
         };
     }
 }

@@ -56,7 +56,8 @@ final class GoogleAliasMove implements AddressMove {
         // The source may be gone already: then the target's first interface decides.
         Optional<Instance> source = calls.findInstance(from);
         String subnetwork = source.flatMap(s -> holder(s, range))
-                .or(() -> source.flatMap(s -> s.getNetworkInterfacesList().stream().findFirst()))
+                .or(() -> source.flatMap(
+                        s -> s.getNetworkInterfacesList().stream().findFirst()))
                 .or(() -> target.getNetworkInterfacesList().stream().findFirst())
                 .map(NetworkInterface::getSubnetwork)
                 .orElse("");
@@ -72,7 +73,8 @@ final class GoogleAliasMove implements AddressMove {
     /** Looked up in the subnet, and not at the source, where a move that broke off has removed it. */
     private static String rangeName(GoogleCalls calls, String subnetwork, String range) {
         String[] parts = subnetwork.split("/");
-        String region = parts.length > 2 ? parts[parts.length - 3] : calls.settings().region();
+        String region =
+                parts.length > 2 ? parts[parts.length - 3] : calls.settings().region();
         Subnetwork subnet = calls.read(
                 "describe subnet " + GoogleId.last(subnetwork),
                 GooglePermission.SUBNETWORKS_GET,
@@ -95,9 +97,7 @@ final class GoogleAliasMove implements AddressMove {
                 return false;
             }
             int rest = outBytes.length * Byte.SIZE - length;
-            return new BigInteger(1, outBytes)
-                    .shiftRight(rest)
-                    .equals(new BigInteger(1, inBytes).shiftRight(rest));
+            return new BigInteger(1, outBytes).shiftRight(rest).equals(new BigInteger(1, inBytes).shiftRight(rest));
         } catch (UnknownHostException | NumberFormatException e) {
             throw new NetworkException(inner + " is no range in CIDR notation", e);
         }
@@ -182,8 +182,8 @@ final class GoogleAliasMove implements AddressMove {
                 true,
                 () -> GoogleRepeats.until(
                         GoogleRepeats.ofCall(calls.settings().operationLimit()),
-                        failure -> failure instanceof CloudException known
-                                && GoogleErrors.status(known.getCause()) == 412,
+                        failure ->
+                                failure instanceof CloudException known && GoogleErrors.status(known.getCause()) == 412,
                         never -> false,
                         () -> {
                             once.run();

@@ -77,7 +77,8 @@ final class GoogleCalls implements AutoCloseable {
         if (last.getStatus() != Operation.Status.DONE) {
             throw new CloudException(
                     CloudException.Kind.UNCLEAR,
-                    "cannot " + attempted + " within " + settings.operationLimit().toSeconds() + " s: operation "
+                    "cannot " + attempted + " within "
+                            + settings.operationLimit().toSeconds() + " s: operation "
                             + begun.getName() + " is still " + last.getStatus()
                             + ". It goes on: look before it is repeated");
         }

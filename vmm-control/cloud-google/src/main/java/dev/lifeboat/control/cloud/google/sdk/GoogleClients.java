@@ -9,28 +9,28 @@ import com.google.api.gax.rpc.UnaryCallSettings;
 import com.google.auth.Credentials;
 import com.google.auth.oauth2.AccessToken;
 import com.google.auth.oauth2.GoogleCredentials;
-import com.google.cloud.compute.v1.InstancesClient;
-import com.google.cloud.compute.v1.InstancesSettings;
 import com.google.cloud.compute.v1.DisksClient;
 import com.google.cloud.compute.v1.DisksSettings;
-import com.google.cloud.compute.v1.MachineTypesClient;
-import com.google.cloud.compute.v1.MachineTypesSettings;
-import com.google.cloud.compute.v1.ZoneOperationsClient;
-import com.google.cloud.compute.v1.ZoneOperationsSettings;
-import com.google.cloud.compute.v1.RegionOperationsClient;
-import com.google.cloud.compute.v1.RegionOperationsSettings;
-import com.google.cloud.compute.v1.GlobalOperationsClient;
-import com.google.cloud.compute.v1.GlobalOperationsSettings;
-import com.google.cloud.compute.v1.SubnetworksClient;
-import com.google.cloud.compute.v1.SubnetworksSettings;
-import com.google.cloud.compute.v1.RoutesClient;
-import com.google.cloud.compute.v1.RoutesSettings;
 import com.google.cloud.compute.v1.ForwardingRulesClient;
 import com.google.cloud.compute.v1.ForwardingRulesSettings;
-import com.google.cloud.compute.v1.RegionBackendServicesClient;
-import com.google.cloud.compute.v1.RegionBackendServicesSettings;
+import com.google.cloud.compute.v1.GlobalOperationsClient;
+import com.google.cloud.compute.v1.GlobalOperationsSettings;
+import com.google.cloud.compute.v1.InstancesClient;
+import com.google.cloud.compute.v1.InstancesSettings;
+import com.google.cloud.compute.v1.MachineTypesClient;
+import com.google.cloud.compute.v1.MachineTypesSettings;
 import com.google.cloud.compute.v1.NetworkEndpointGroupsClient;
 import com.google.cloud.compute.v1.NetworkEndpointGroupsSettings;
+import com.google.cloud.compute.v1.RegionBackendServicesClient;
+import com.google.cloud.compute.v1.RegionBackendServicesSettings;
+import com.google.cloud.compute.v1.RegionOperationsClient;
+import com.google.cloud.compute.v1.RegionOperationsSettings;
+import com.google.cloud.compute.v1.RoutesClient;
+import com.google.cloud.compute.v1.RoutesSettings;
+import com.google.cloud.compute.v1.SubnetworksClient;
+import com.google.cloud.compute.v1.SubnetworksSettings;
+import com.google.cloud.compute.v1.ZoneOperationsClient;
+import com.google.cloud.compute.v1.ZoneOperationsSettings;
 import dev.lifeboat.control.cloud.CloudException;
 import java.io.IOException;
 import java.time.Instant;
@@ -47,8 +47,8 @@ import java.util.concurrent.TimeUnit;
  * repeating it is harmless. Daemon threads {@code google-sdk}. Any thread may call.
  */
 final class GoogleClients implements AutoCloseable {
-    private static final Set<Code> MAY_PASS = Set.of(
-            Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED, Code.INTERNAL, Code.UNKNOWN);
+    private static final Set<Code> MAY_PASS =
+            Set.of(Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED, Code.INTERNAL, Code.UNKNOWN);
     private static final int SDK_THREADS = 2;
     private static final long CLOSE_SECONDS = 5;
 

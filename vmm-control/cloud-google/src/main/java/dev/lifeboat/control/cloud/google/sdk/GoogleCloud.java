@@ -83,10 +83,8 @@ final class GoogleCloud implements Cloud {
         for (GooglePermission each : GooglePermission.values()) {
             asked.add(each.permission());
         }
-        String base = calls.settings()
-                .endpoint()
-                .map(URI::toString)
-                .orElse("https://cloudresourcemanager.googleapis.com");
+        String base =
+                calls.settings().endpoint().map(URI::toString).orElse("https://cloudresourcemanager.googleapis.com");
         URI uri = URI.create(base + "/v1/projects/" + calls.settings().project() + ":testIamPermissions");
         JsonNode answer = calls.call(
                 "ask which permissions are there in " + calls.settings().project(),

@@ -16,9 +16,8 @@ final class GoogleErrors {
 
     /** @param changes whether the call would have changed something, so that silence leaves its effect open */
     static CloudException of(String attempted, GooglePermission permission, boolean changes, Throwable failure) {
-        Throwable cause = failure instanceof ExecutionException && failure.getCause() != null
-                ? failure.getCause()
-                : failure;
+        Throwable cause =
+                failure instanceof ExecutionException && failure.getCause() != null ? failure.getCause() : failure;
         if (cause instanceof NetworkException network) {
             throw network;
         }

@@ -37,9 +37,7 @@ final class GoogleInsert {
         disk.putObject("initializeParams")
                 .put("sourceImage", GoogleSettings.needed(settings.image(), "image"))
                 .put("diskSizeGb", Integer.toString(settings.bootDiskGib()));
-        body.putArray("networkInterfaces")
-                .addObject()
-                .put("subnetwork", subnet(settings));
+        body.putArray("networkInterfaces").addObject().put("subnetwork", subnet(settings));
         body.putObject("metadata")
                 .putArray("items")
                 .addObject()

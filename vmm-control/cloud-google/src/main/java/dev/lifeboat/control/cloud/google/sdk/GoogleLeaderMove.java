@@ -41,7 +41,8 @@ final class GoogleLeaderMove implements AddressMove {
         String region = calls.settings().region();
         String service = calls.read(
                 "find the forwarding rule of " + wish.address(), GooglePermission.FORWARDING_RULES_LIST, c -> {
-                    for (ForwardingRule rule : c.forwardingRules.list(project, region).iterateAll()) {
+                    for (ForwardingRule rule :
+                            c.forwardingRules.list(project, region).iterateAll()) {
                         if (rule.getIPAddress().equals(wish.address())) {
                             return GoogleId.last(rule.getBackendService());
                         }
@@ -75,8 +76,8 @@ final class GoogleLeaderMove implements AddressMove {
                 .filter(group -> group.contains("/zones/" + member.zone() + "/networkEndpointGroups/"))
                 .findFirst()
                 .orElseThrow(() -> new NetworkException(
-                        "backend service " + service + " has no network endpoint group in " + member.zone()
-                                + ", where " + member + " is. Add one of type GCE_VM_IP",
+                        "backend service " + service + " has no network endpoint group in " + member.zone() + ", where "
+                                + member + " is. Add one of type GCE_VM_IP",
                         null));
     }
 

@@ -27,7 +27,8 @@ final class GoogleMarket implements TargetMarket {
     private record Progress(Operation operation, Optional<com.google.cloud.compute.v1.Instance> instance) {
         boolean isDecided() {
             return operation.getStatus() == Operation.Status.DONE
-                    || instance.filter(i -> HAS_HARDWARE.contains(i.getStatus())).isPresent();
+                    || instance.filter(i -> HAS_HARDWARE.contains(i.getStatus()))
+                            .isPresent();
         }
     }
 
@@ -107,8 +108,8 @@ final class GoogleMarket implements TargetMarket {
     private Instance insert(Purchase purchase, Offer offer) {
         String attempted = "buy a " + offer.size() + " in " + offer.zone() + " (" + offer.priceClass() + ")";
         GoogleId id = new GoogleId(offer.zone(), GoogleInsert.name(purchase.token()));
-        String requestId = GoogleCalls.requestId("insert " + purchase.token() + " " + offer.zone() + " " + offer.size()
-                + " " + offer.priceClass());
+        String requestId = GoogleCalls.requestId(
+                "insert " + purchase.token() + " " + offer.zone() + " " + offer.size() + " " + offer.priceClass());
         String body = GoogleRest.write(GoogleInsert.body(settings, purchase, offer));
         Operation begun;
         try {
@@ -144,11 +145,15 @@ final class GoogleMarket implements TargetMarket {
                             return new Progress(operation, calls.findInstance(id));
                         }));
         GoogleCalls.failIfFailed(attempted, permission, last.operation());
-        return last.instance().map(GoogleMarket::view).orElseThrow(() -> new CloudException(
-                Kind.UNCLEAR,
-                "cannot " + attempted + " within " + settings.operationLimit().toSeconds()
-                        + " s: the operation is " + last.operation().getStatus() + ", the instance is not to be seen."
-                        + " Look for it by its token before buying again"));
+        return last.instance()
+                .map(GoogleMarket::view)
+                .orElseThrow(() -> new CloudException(
+                        Kind.UNCLEAR,
+                        "cannot " + attempted + " within "
+                                + settings.operationLimit().toSeconds()
+                                + " s: the operation is " + last.operation().getStatus()
+                                + ", the instance is not to be seen."
+                                + " Look for it by its token before buying again"));
     }
 
     @Override
@@ -189,7 +194,8 @@ final class GoogleMarket implements TargetMarket {
             Operation begun = calls.change(
                     "delete instance " + id,
                     GooglePermission.INSTANCES_DELETE,
-                    c -> c.instances.deleteCallable()
+                    c -> c.instances
+                            .deleteCallable()
                             .call(DeleteInstanceRequest.newBuilder()
                                     .setProject(settings.project())
                                     .setZone(id.zone())
@@ -210,7 +216,8 @@ final class GoogleMarket implements TargetMarket {
         Operation begun = calls.change(
                 "stop instance " + id,
                 GooglePermission.INSTANCES_STOP,
-                c -> c.instances.stopCallable()
+                c -> c.instances
+                        .stopCallable()
                         .call(StopInstanceRequest.newBuilder()
                                 .setProject(settings.project())
                                 .setZone(id.zone())
@@ -226,7 +233,8 @@ final class GoogleMarket implements TargetMarket {
         Operation begun = calls.change(
                 "start instance " + id,
                 GooglePermission.INSTANCES_START,
-                c -> c.instances.startCallable()
+                c -> c.instances
+                        .startCallable()
                         .call(StartInstanceRequest.newBuilder()
                                 .setProject(settings.project())
                                 .setZone(id.zone())
@@ -237,20 +245,17 @@ final class GoogleMarket implements TargetMarket {
     }
 
     private static Instance view(com.google.cloud.compute.v1.Instance instance) {
-        Instance.State state =
-                switch (instance.getStatus()) {
-                    case "RUNNING", "REPAIRING" -> Instance.State.RUNNING;
-                    case "STOPPING", "SUSPENDING", "PENDING_STOP", "DEPROVISIONING" -> Instance.State.STOPPING;
-                    case "TERMINATED", "STOPPED", "SUSPENDED" -> Instance.State.STOPPED;
-                    default -> Instance.State.PENDING;
-                };
+        Instance.State state = switch (instance.getStatus()) {
+            case "RUNNING", "REPAIRING" -> Instance.State.RUNNING;
+            case "STOPPING", "SUSPENDING", "PENDING_STOP", "DEPROVISIONING" -> Instance.State.STOPPING;
+            case "TERMINATED", "STOPPED", "SUSPENDED" -> Instance.State.STOPPED;
+            default -> Instance.State.PENDING;
+        };
         return new Instance(
                 new GoogleId(GoogleId.last(instance.getZone()), instance.getName()).toString(),
                 GoogleId.last(instance.getMachineType()),
                 GoogleId.last(instance.getZone()),
-                instance.getScheduling().getProvisioningModel().equals("SPOT")
-                        ? PriceClass.SPOT
-                        : PriceClass.ON_DEMAND,
+                instance.getScheduling().getProvisioningModel().equals("SPOT") ? PriceClass.SPOT : PriceClass.ON_DEMAND,
                 state,
                 instance.getNetworkInterfacesCount() == 0
                         ? ""

@@ -53,9 +53,7 @@ enum GooglePermission {
             "routes.insert",
             "networkEndpointGroups.attachNetworkEndpoints"),
     SIMULATE(
-            "rehearse preemptions",
-            "compute.instances.simulateMaintenanceEvent",
-            "instances.simulateMaintenanceEvent"),
+            "rehearse preemptions", "compute.instances.simulateMaintenanceEvent", "instances.simulateMaintenanceEvent"),
     ACT_AS("give hosts a service account", "iam.serviceAccounts.actAs", "instances.insert");
 
     private final String ability;

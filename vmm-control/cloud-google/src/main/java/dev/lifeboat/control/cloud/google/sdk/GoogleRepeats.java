@@ -46,8 +46,7 @@ final class GoogleRepeats {
     }
 
     /** @return the last result, even when it is still not wanted at the limit */
-    static <T> T until(
-            RetrySettings settings, Predicate<Throwable> again, Predicate<T> notYet, Callable<T> attempt)
+    static <T> T until(RetrySettings settings, Predicate<Throwable> again, Predicate<T> notYet, Callable<T> attempt)
             throws ExecutionException, InterruptedException {
         BasicResultRetryAlgorithm<T> results = new BasicResultRetryAlgorithm<>() {
             @Override
@@ -55,8 +54,8 @@ final class GoogleRepeats {
                 return failure == null ? notYet.test(result) : again.test(failure);
             }
         };
-        DirectRetryingExecutor<T> executor = new DirectRetryingExecutor<>(new RetryAlgorithm<>(
-                results, new ExponentialRetryAlgorithm(settings, NanoClock.getDefaultClock())));
+        DirectRetryingExecutor<T> executor = new DirectRetryingExecutor<>(
+                new RetryAlgorithm<>(results, new ExponentialRetryAlgorithm(settings, NanoClock.getDefaultClock())));
         RetryingFuture<T> future = executor.createFuture(attempt);
         future.setAttemptFuture(executor.submit(future));
         return future.get();

@@ -84,7 +84,8 @@ final class GoogleRest {
         try {
             JsonNode error = JSON.readTree(answer.body()).path("error");
             String reason = error.path("errors").path(0).path("reason").asText();
-            return answer.statusCode() + " " + reason + ": " + error.path("message").asText();
+            return answer.statusCode() + " " + reason + ": "
+                    + error.path("message").asText();
         } catch (JsonProcessingException e) {
             return answer.statusCode() + " with an answer that is not JSON";
         }

@@ -109,15 +109,24 @@ final class GoogleRouteMove implements AddressMove {
         settle(wanted);
     }
 
+    /** Leaves one route, and that with room for further moves. */
     private void settle(GoogleId wanted) {
         List<Route> own = routes().stream()
                 .filter(route -> leadsTo(route, wanted))
-                .sorted(Comparator.comparingInt(Route::getPriority).reversed())
+                .sorted(Comparator.comparingInt(Route::getPriority))
                 .toList();
-        if (!own.isEmpty() && own.get(0).getPriority() < LOWEST_PRIORITY) {
-            insert(wanted, USUAL_PRIORITY);
-            own.forEach(this::delete);
+        if (own.isEmpty()) {
+            return;
         }
+        Route kept = own.get(0);
+        if (kept.getPriority() >= LOWEST_PRIORITY) {
+            own.stream().skip(1).forEach(this::delete);
+            return;
+        }
+        if (own.stream().noneMatch(route -> route.getPriority() == USUAL_PRIORITY)) {
+            insert(wanted, USUAL_PRIORITY);
+        }
+        own.stream().filter(route -> route.getPriority() != USUAL_PRIORITY).forEach(this::delete);
     }
 
     private List<Route> routes() {
@@ -147,8 +156,8 @@ final class GoogleRouteMove implements AddressMove {
                     "route " + range + " cannot be moved: a route with priority 0 is there, and nothing is stronger."
                             + " Give it another priority");
         }
-        String name = "lifeboat-"
-                + GoogleCalls.requestId("route " + network + " " + range + " " + hop + " " + priority);
+        String name =
+                "lifeboat-" + GoogleCalls.requestId("route " + network + " " + range + " " + hop + " " + priority);
         InsertRouteRequest request = InsertRouteRequest.newBuilder()
                 .setProject(calls.settings().project())
                 .setRequestId(GoogleCalls.newRequestId())

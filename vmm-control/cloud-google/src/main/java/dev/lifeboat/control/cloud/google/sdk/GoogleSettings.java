@@ -67,7 +67,10 @@ record GoogleSettings(
     }
 
     private static List<String> list(String words) {
-        return Arrays.stream(words.split(",")).map(String::strip).filter(w -> !w.isEmpty()).toList();
+        return Arrays.stream(words.split(","))
+                .map(String::strip)
+                .filter(w -> !w.isEmpty())
+                .toList();
     }
 
     private static int number(String text) {

@@ -53,8 +53,10 @@ final class GoogleVolumes implements Volumes {
                 .build();
         String attempted = "make volume " + id;
         if (find(id).isEmpty()) {
-            Operation begun =
-                    calls.change(attempted, GooglePermission.DISKS_CREATE, c -> c.disks.insertCallable().call(request));
+            Operation begun = calls.change(
+                    attempted,
+                    GooglePermission.DISKS_CREATE,
+                    c -> c.disks.insertCallable().call(request));
             calls.await(attempted, GooglePermission.DISKS_CREATE, begun);
         }
         return describe(id.toString());
@@ -107,7 +109,8 @@ final class GoogleVolumes implements Volumes {
         String attempted = "attach volume " + volume + " to " + instance;
         if (!volume.zone().equals(instance.zone())) {
             throw new CloudException(
-                    Kind.INVALID, "cannot " + attempted + ": they are in different zones. Choose a host in " + volume.zone());
+                    Kind.INVALID,
+                    "cannot " + attempted + ": they are in different zones. Choose a host in " + volume.zone());
         }
         Disk disk = disk(volume);
         List<String> users = view(disk).attachedTo();
@@ -115,7 +118,8 @@ final class GoogleVolumes implements Volumes {
             if (!users.isEmpty() && !disk.getAccessMode().equals(SHARED)) {
                 throw new CloudException(
                         Kind.INVALID,
-                        "cannot " + attempted + ": " + users.get(0) + " has it and it cannot be shared. Detach it there");
+                        "cannot " + attempted + ": " + users.get(0)
+                                + " has it and it cannot be shared. Detach it there");
             }
             AttachDiskInstanceRequest request = AttachDiskInstanceRequest.newBuilder()
                     .setProject(settings.project())
@@ -185,7 +189,8 @@ final class GoogleVolumes implements Volumes {
                     "volume " + id + " is not deleted: it "
                             + (volume.get().fleet().isEmpty()
                                     ? "has no label " + GoogleInsert.FLEET
-                                    : "is attached to " + volume.get().attachedTo().get(0)));
+                                    : "is attached to "
+                                            + volume.get().attachedTo().get(0)));
         }
         DeleteDiskRequest request = DeleteDiskRequest.newBuilder()
                 .setProject(settings.project())
@@ -207,7 +212,9 @@ final class GoogleVolumes implements Volumes {
                 zone,
                 Math.toIntExact(disk.getSizeGb()),
                 disk.getAccessMode().equals(SHARED),
-                disk.getUsersList().stream().map(user -> GoogleId.of(user).toString()).toList(),
+                disk.getUsersList().stream()
+                        .map(user -> GoogleId.of(user).toString())
+                        .toList(),
                 Optional.ofNullable(disk.getLabelsMap().get(GoogleInsert.FLEET)));
     }
 }

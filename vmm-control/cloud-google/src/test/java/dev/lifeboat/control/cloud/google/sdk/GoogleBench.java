@@ -38,7 +38,7 @@ abstract class GoogleBench {
         long beginNs = System.nanoTime();
         InstantSource clock = () -> begin.plusNanos((System.nanoTime() - beginNs) * HASTE);
         fake = new FakeGoogle("proj", clock);
-        cloud = open(Duration.ofSeconds(4));
+        cloud = open(Duration.ofSeconds(20));
     }
 
     Cloud open(Duration callLimit) {

@@ -148,8 +148,9 @@ class GoogleMarketTest extends GoogleBench {
         List<FakeRequest> inserts = fake.requests(INSERT);
         assertThat(inserts.size()).isGreaterThanOrEqualTo(2);
         assertThat(inserts.stream().map(r -> r.uri().getQuery()).distinct()).hasSize(1);
-        assertThat(fake.instances()).singleElement().satisfies(i -> assertThat(i.id())
-                .isEqualTo(bought.id()));
+        assertThat(fake.instances())
+                .singleElement()
+                .satisfies(i -> assertThat(i.id()).isEqualTo(bought.id()));
     }
 
     @Test
@@ -186,12 +187,12 @@ class GoogleMarketTest extends GoogleBench {
             }
             long beginNs = System.nanoTime();
             assertKind(() -> hasty.market().all("fleet-1"), Kind.UNAVAILABLE);
-            assertThat(Duration.ofNanos(System.nanoTime() - beginNs)).isLessThan(Duration.ofSeconds(4));
+            assertThat(Duration.ofNanos(System.nanoTime() - beginNs)).isLessThan(Duration.ofMillis(4900));
         }
     }
 
     @Test
-    void aRestartedControllerBuysNothingTwiceAndNotBeforeTheFirstIsVisible() {
+    void aRestartedControllerBuysNothingTwiceAndNotBeforeTheFirstIsVisible() throws Exception {
         fake.withTiming(new GoogleTiming(Duration.ofSeconds(30), Duration.ofSeconds(30), Duration.ofSeconds(40)));
         Thread first = new Thread(() -> cloud.market().acquire(purchase("t-1", SPOT)), "first-controller");
         first.start();
@@ -201,10 +202,12 @@ class GoogleMarketTest extends GoogleBench {
             Thread.onSpinWait();
         }
 
-        try (Cloud second = open(Duration.ofSeconds(4))) {
+        try (Cloud second = open(Duration.ofSeconds(20))) {
             Instance bought = second.market().acquire(purchase("t-1", SPOT));
             assertThat(bought.id()).isEqualTo("europe-west3-a/lifeboat-t-1");
         }
+        first.join(Duration.ofSeconds(10).toMillis());
+        assertThat(first.isAlive()).isFalse();
         assertThat(fake.instances()).hasSize(1);
     }
 
