@@ -53,13 +53,26 @@ final class GoogleVolumes implements Volumes {
                 .build();
         String attempted = "make volume " + id;
         if (find(id).isEmpty()) {
-            Operation begun = calls.change(
-                    attempted,
-                    GooglePermission.DISKS_CREATE,
-                    c -> c.disks.insertCallable().call(request));
+            Operation begun;
+            try {
+                begun = insert(attempted, request);
+            } catch (CloudException e) {
+                if (e.kind() != Kind.UNCLEAR) {
+                    throw e;
+                }
+                // The same request id: the cloud answers with the operation that there may be.
+                begun = insert(attempted, request);
+            }
             calls.await(attempted, GooglePermission.DISKS_CREATE, begun);
         }
         return describe(id.toString());
+    }
+
+    private Operation insert(String attempted, InsertDiskRequest request) {
+        return calls.change(
+                attempted,
+                GooglePermission.DISKS_CREATE,
+                c -> c.disks.insertCallable().call(request));
     }
 
     @Override
