@@ -24,6 +24,7 @@ import java.util.Optional;
  * @param defaultLifeboat the peer that VMs without a wish of their own are evacuated to
  * @param vmmJvmFlags added to the agent's own JVM flags when it starts a {@code vmm}
  * @param spareVmm whether a {@code vmm} process is kept ready for the next VM; true unless set
+ * @param controller URL of the controller; absent: peers are those of this file, and nothing is bought
  */
 public record AgentConfig(
         String host,
@@ -39,7 +40,8 @@ public record AgentConfig(
         String runDirectory,
         Optional<String> defaultLifeboat,
         List<String> vmmJvmFlags,
-        Optional<Boolean> spareVmm) {
+        Optional<Boolean> spareVmm,
+        Optional<String> controller) {
     public static final int DEFAULT_IMDS_POLL_MILLIS = 1_000;
 
     /** Another host: its agent's URL and the address of its tunnels. */
@@ -56,6 +58,40 @@ public record AgentConfig(
             require(url != null, "the gateway needs \"url\"");
             underlayAddress = underlayAddress == null ? Optional.empty() : underlayAddress;
         }
+    }
+
+    /** Without a controller. */
+    public AgentConfig(
+            String host,
+            String listen,
+            Optional<String> address,
+            VmmConfig.Tls tls,
+            List<Peer> peers,
+            Optional<GatewayAt> gateway,
+            Optional<NetworkConfig> network,
+            Optional<VmmConfig.Store> store,
+            Optional<String> imdsBaseUrl,
+            Optional<Integer> imdsPollMillis,
+            String runDirectory,
+            Optional<String> defaultLifeboat,
+            List<String> vmmJvmFlags,
+            Optional<Boolean> spareVmm) {
+        this(
+                host,
+                listen,
+                address,
+                tls,
+                peers,
+                gateway,
+                network,
+                store,
+                imdsBaseUrl,
+                imdsPollMillis,
+                runDirectory,
+                defaultLifeboat,
+                vmmJvmFlags,
+                spareVmm,
+                Optional.empty());
     }
 
     public AgentConfig {
@@ -75,6 +111,7 @@ public record AgentConfig(
         defaultLifeboat = defaultLifeboat == null ? Optional.empty() : defaultLifeboat;
         vmmJvmFlags = vmmJvmFlags == null ? List.of() : List.copyOf(vmmJvmFlags);
         spareVmm = spareVmm == null ? Optional.empty() : spareVmm;
+        controller = controller == null ? Optional.empty() : controller;
         int poll = imdsPollMillis.orElse(DEFAULT_IMDS_POLL_MILLIS);
         require(poll >= 100, "\"imdsPollMillis\" must be 100 or more, not " + poll);
         if (defaultLifeboat.isPresent()) {
@@ -98,10 +135,6 @@ public record AgentConfig(
 
     private static String absolute(String path) {
         return Path.of(path).toAbsolutePath().toString();
-    }
-
-    public Optional<Peer> peer(String name) {
-        return peers.stream().filter(peer -> peer.host().equals(name)).findFirst();
     }
 
     private static void require(boolean condition, String message) {

@@ -19,6 +19,7 @@ import java.util.regex.Pattern;
  * @param lifeboat the host it is evacuated to; empty for the agent's default, else any peer
  * @param storeKey names the key its epochs are encrypted with, on every host that runs it; the agent's unless set
  * @param owners absent: strict mode, owner records in the store
+ * @param hooks commands around its moves; absent: none
  */
 public record VmSpec(
         String vmId,
@@ -32,7 +33,8 @@ public record VmSpec(
         int epochIntervalMs,
         Optional<String> lifeboat,
         Optional<String> storeKey,
-        VmmConfig.Owners owners) {
+        VmmConfig.Owners owners,
+        VmHooks hooks) {
     public static final Pattern VM_ID = Pattern.compile("[a-z0-9][a-z0-9-]{0,62}");
     private static final int DEFAULT_EPOCH_INTERVAL_MS = 1_000;
     private static final Pattern MAC = Pattern.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}");
@@ -53,6 +55,37 @@ public record VmSpec(
         lifeboat = lifeboat == null ? Optional.empty() : lifeboat;
         storeKey = storeKey == null ? Optional.empty() : storeKey;
         owners = owners == null ? VmmConfig.Owners.IN_THE_STORE : owners;
+        hooks = hooks == null ? VmHooks.NONE : hooks;
+    }
+
+    /** Without hooks. */
+    public VmSpec(
+            String vmId,
+            int memoryMiB,
+            int vcpus,
+            String kernel,
+            Optional<String> initrd,
+            String commandLine,
+            Optional<String> mac,
+            List<VmmConfig.Disk> disks,
+            int epochIntervalMs,
+            Optional<String> lifeboat,
+            Optional<String> storeKey,
+            VmmConfig.Owners owners) {
+        this(
+                vmId,
+                memoryMiB,
+                vcpus,
+                kernel,
+                initrd,
+                commandLine,
+                mac,
+                disks,
+                epochIntervalMs,
+                lifeboat,
+                storeKey,
+                owners,
+                VmHooks.NONE);
     }
 
     /** Encrypted with the agent's key, if that has one; in strict mode, owner records in the store. */

@@ -155,7 +155,8 @@ final class AddressBook {
             }
             return;
         }
-        if (System.nanoTime() - retryAtNs.getOrDefault(vmId, System.nanoTime()) < 0) {
+        Long retryAt = retryAtNs.get(vmId);
+        if (retryAt != null && System.nanoTime() - retryAt < 0) {
             return;
         }
         try {

@@ -27,7 +27,7 @@ import java.util.Set;
  * A cloud in memory that takes nothing on trust: the same token twice must be the same purchase, offers must be its own,
  * instances appear late, answers get lost, capacity is what the test says. Its time is the test's.
  */
-final class TestCloud implements Cloud, TargetMarket, InstantSource {
+public final class TestCloud implements Cloud, TargetMarket, InstantSource {
     /** The process ends at this call; what the cloud did before stays done. */
     static final class Crash extends Error {
         private static final long serialVersionUID = 1L;
@@ -36,6 +36,12 @@ final class TestCloud implements Cloud, TargetMarket, InstantSource {
     static final long PENDING_MS = 16_000;
 
     long nowMillis = 1_000_000;
+    /** Of new instances: each its own, or one for all. */
+    public volatile String address = "";
+
+    /** Told of each purchase that was made, with its user data. */
+    public volatile java.util.function.Consumer<Purchase> onLaunch = purchase -> {};
+
     /** How long a describe and a list do not know a new instance. */
     long invisibleMs;
 
@@ -44,7 +50,7 @@ final class TestCloud implements Cloud, TargetMarket, InstantSource {
             new Offer("m8i.xlarge", "a", PriceClass.SPOT, 5, 0.08),
             new Offer("m8i.large", "a", PriceClass.ON_DEMAND, 0, 0.10)));
     /** How many of a class can be had. */
-    final Map<PriceClass, Integer> capacity = new HashMap<>(Map.of(PriceClass.SPOT, 99, PriceClass.ON_DEMAND, 99));
+    public final Map<PriceClass, Integer> capacity = new HashMap<>(Map.of(PriceClass.SPOT, 99, PriceClass.ON_DEMAND, 99));
 
     /** What the next calls of a name do instead; "lost" does it and fails after it. */
     final Map<String, Deque<RuntimeException>> failures = new HashMap<>();
@@ -70,7 +76,7 @@ final class TestCloud implements Cloud, TargetMarket, InstantSource {
     }
 
     /** Instances that cost money. */
-    List<Instance> standing() {
+    public List<Instance> standing() {
         return made.values().stream()
                 .map(some -> now(some))
                 .filter(instance -> instance.state() != Instance.State.GONE)
@@ -101,7 +107,7 @@ final class TestCloud implements Cloud, TargetMarket, InstantSource {
                 offer.zone(),
                 offer.priceClass(),
                 Instance.State.PENDING,
-                "10.0.1." + (made.size() + 1),
+                address.isEmpty() ? "10.0.1." + (made.size() + 1) : address,
                 token);
         made.put(id, new Made(instance, fleet, nowMillis));
         return instance;
@@ -180,6 +186,7 @@ final class TestCloud implements Cloud, TargetMarket, InstantSource {
             throw new CloudException(CloudException.Kind.CAPACITY, "no " + priceClass + " capacity in zone a");
         }
         Instance instance = make(purchase.token(), purchase.offers().get(0), purchase.fleet());
+        onLaunch.accept(purchase);
         leave("acquire");
         return instance;
     }
