@@ -245,7 +245,8 @@ public final class Agent implements AutoCloseable {
                 .orElseGet(() -> targets(run.spec(), deadlineMillis));
         if (wanted.isEmpty() && !canGoSomewhere()) {
             throw new ControlException(
-                    ExitCode.USAGE, "agent.json names no \"peers\" to evacuate to, and no \"controller\" to ask for one");
+                    ExitCode.USAGE,
+                    "agent.json names no \"peers\" to evacuate to, and no \"controller\" to ask for one");
         }
         return start(run, targets, false, deadlineMillis).describe();
     }
@@ -312,7 +313,8 @@ public final class Agent implements AutoCloseable {
             if (refusal.isPresent()) {
                 events.add("gate-failed", spec.vmId(), refusal.get());
                 throw new ControlException(
-                        ExitCode.FAILED, "VM " + spec.vmId() + " may not run on " + config.host() + ": " + refusal.get());
+                        ExitCode.FAILED,
+                        "VM " + spec.vmId() + " may not run on " + config.host() + ": " + refusal.get());
             }
         }
     }
@@ -367,7 +369,8 @@ public final class Agent implements AutoCloseable {
     }
 
     private Evacuation start(VmRun run, Evacuation.Targets targets, boolean untilDeadline, long deadlineMillis) {
-        Evacuation fresh = new Evacuation(run, targets, untilDeadline, deadlineMillis, client, events, config.host(), hookLogs);
+        Evacuation fresh =
+                new Evacuation(run, targets, untilDeadline, deadlineMillis, client, events, config.host(), hookLogs);
         Evacuation standing = evacuations.compute(
                 run.spec().vmId(), (id, earlier) -> earlier != null && !earlier.isOver() ? earlier : fresh);
         if (standing != fresh) {
@@ -392,8 +395,8 @@ public final class Agent implements AutoCloseable {
                 // One that never answered is tried once; more would be time that the new target could use.
                 known.stream()
                         .filter(peer -> keepalive.reaches(peer.host()) || !failed.contains(peer.host()))
-                        .filter(peer -> round.stream()
-                                .noneMatch(other -> other.host().equals(peer.host())))
+                        .filter(peer ->
+                                round.stream().noneMatch(other -> other.host().equals(peer.host())))
                         .forEach(round::add);
                 return round;
             }
@@ -437,7 +440,8 @@ public final class Agent implements AutoCloseable {
                 notice().ifPresent(notice -> evacuateByNotice(run, notice.deadlineMillis()));
             }
             controller.arrived(vmId, run.term());
-            if (run.saved().mode() != VmmConfig.Mode.BOOT && run.spec().hooks().afterMove().isPresent()) {
+            if (run.saved().mode() != VmmConfig.Mode.BOOT
+                    && run.spec().hooks().afterMove().isPresent()) {
                 Thread thread = new Thread(
                         () -> afterMove(run, run.spec().hooks().afterMove().get()), "hook-" + vmId);
                 thread.setDaemon(true);

@@ -21,13 +21,7 @@ final class HookRun {
      * @return why it failed; empty when it succeeded
      */
     static Optional<String> run(
-            String what,
-            VmHooks.Hook hook,
-            String vmId,
-            String source,
-            String target,
-            long leftMs,
-            Path directory)
+            String what, VmHooks.Hook hook, String vmId, String source, String target, long leftMs, Path directory)
             throws InterruptedException {
         long limitMs = Math.max(1, Math.min(hook.limitMs(), leftMs));
         Path output = directory.resolve("hook-" + vmId + "-" + what + ".log");

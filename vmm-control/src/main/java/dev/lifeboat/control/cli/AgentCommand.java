@@ -19,7 +19,8 @@ final class AgentCommand implements Callable<Integer> {
     @Option(
             names = "--enroll",
             paramLabel = "URL",
-            description = "come into the fleet first: the controller's address for new hosts; writes agent.json and keys")
+            description =
+                    "come into the fleet first: the controller's address for new hosts; writes agent.json and keys")
     String enroll;
 
     @Option(names = "--token", paramLabel = "TOKEN", description = "with --enroll: the one-time token of this host")

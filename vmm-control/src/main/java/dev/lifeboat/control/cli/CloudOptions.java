@@ -31,8 +31,7 @@ final class CloudOptions {
 
     /** Does something with the cloud; what the cloud says against it becomes the command's one line. */
     <T> T with(Function<Cloud, T> action) {
-        ControllerConfig.CloudSection section = read()
-                .cloud()
+        ControllerConfig.CloudSection section = read().cloud()
                 .orElseThrow(() -> new ControlException(
                         ExitCode.USAGE, config + " has no \"cloud\"; add one, as docs/clouds.md shows"));
         try (Cloud cloud = Controller.open(section)) {

@@ -68,11 +68,16 @@ final class CloudPlanCommand implements Callable<Integer> {
                             .filter(offer -> offer.priceClass() == priceClass)
                             .forEach(offer -> terminal.line(String.format(
                                     "  %-10s %-20s %-16s score %2d  %s",
-                                    priceClass.name().toLowerCase(java.util.Locale.ROOT).replace('_', '-'),
+                                    priceClass
+                                            .name()
+                                            .toLowerCase(java.util.Locale.ROOT)
+                                            .replace('_', '-'),
                                     offer.size(),
                                     offer.zone(),
                                     offer.score(),
-                                    offer.dollarsPerHour() == 0 ? "price unknown" : "$" + offer.dollarsPerHour() + "/h")));
+                                    offer.dollarsPerHour() == 0
+                                            ? "price unknown"
+                                            : "$" + offer.dollarsPerHour() + "/h")));
                 }
             }
         }

@@ -28,7 +28,8 @@ final class CloudSimulateCommand implements Callable<Integer> {
             return some.kind().word();
         });
         if (options.json) {
-            terminal.json(Json.MAPPER.createObjectNode().put("instance", instance).put("cloud", cloud));
+            terminal.json(
+                    Json.MAPPER.createObjectNode().put("instance", instance).put("cloud", cloud));
         } else {
             terminal.line(cloud + " takes " + instance + " away; see: lifeboat events");
         }

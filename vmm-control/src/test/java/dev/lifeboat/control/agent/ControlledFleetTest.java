@@ -99,8 +99,7 @@ class ControlledFleetTest {
                         .map(host -> new ControllerConfig.FixedHost(
                                 host, fleet.url(host), Optional.of("127.0.0.1"), Optional.of("i-" + host)))
                         .toList(),
-                Optional.of(new AgentConfig.GatewayAt(
-                        "https://127.0.0.1:" + fleet.gateway.port(), Optional.empty())),
+                Optional.of(new AgentConfig.GatewayAt("https://127.0.0.1:" + fleet.gateway.port(), Optional.empty())),
                 List.of());
         controller = new Controller(config, some);
         controller.start();
@@ -117,7 +116,8 @@ class ControlledFleetTest {
                         Files.createDirectories(config.getParent());
                         Path authority = Files.writeString(
                                 config.resolveSibling("ca.crt"),
-                                purchase.userData().replaceAll("(?s).*?(-----BEGIN.*?-----END CERTIFICATE-----\n).*", "$1"));
+                                purchase.userData()
+                                        .replaceAll("(?s).*?(-----BEGIN.*?-----END CERTIFICATE-----\n).*", "$1"));
                         Enrolment.enrol("https://127.0.0.1:" + enrollPort, token.group(1), authority, config);
                         Agent agent = new Agent(
                                 Json.readFile(config, AgentConfig.class),
@@ -232,7 +232,12 @@ class ControlledFleetTest {
                 List.of(new TargetMarket.Offer("s", "z", TargetMarket.PriceClass.SPOT, 0, 0)),
                 made.get("script").asText()));
         TestFleet.await(
-                () -> fleet.client.get(url, "/v1/hosts", 5_000).path(0).path("answers").asBoolean(), "rack-7");
+                () -> fleet.client
+                        .get(url, "/v1/hosts", 5_000)
+                        .path(0)
+                        .path("answers")
+                        .asBoolean(),
+                "rack-7");
         assertThatThrownBy(() -> fleet.client.post(url, "/v1/hosts", wish, 5_000))
                 .hasMessageContaining("there is a host rack-7 already");
     }

@@ -81,8 +81,9 @@ class AddressBookTest {
         book.seen("web", "a", 1);
         path = false;
         book.seen("web", "b", 2);
-        assertThat(book.open()).singleElement().satisfies(move -> assertThat(move.step())
-                .isEqualTo(MoveRecord.Step.CONFIRMING));
+        assertThat(book.open())
+                .singleElement()
+                .satisfies(move -> assertThat(move.step()).isEqualTo(MoveRecord.Step.CONFIRMING));
         AddressBook again = book();
         path = true;
         again.step();

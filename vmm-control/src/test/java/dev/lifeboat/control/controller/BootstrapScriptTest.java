@@ -19,8 +19,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** The script, run by sh with a root and tools of the test's own. */
 @Timeout(60)
 class BootstrapScriptTest {
-    private static final List<String> TOOLS = List.of(
-            "sh", "mkdir", "cat", "chmod", "rm", "mv", "cp", "tar", "gzip", "sha256sum", "touch", "echo");
+    private static final List<String> TOOLS =
+            List.of("sh", "mkdir", "cat", "chmod", "rm", "mv", "cp", "tar", "gzip", "sha256sum", "touch", "echo");
 
     @TempDir
     Path directory;
@@ -42,8 +42,10 @@ class BootstrapScriptTest {
         served = ProgramArchive.of(directory.resolve("program"), directory).file();
         fake("modprobe", "exit 1");
         fake("systemctl", "echo \"systemctl $*\" >>'" + directory + "/log'");
-        fake("curl", "echo \"curl $*\" >>'" + directory + "/log'\n"
-                + "while [ $# -gt 1 ]; do [ \"$1\" = -o ] && cp '" + served + "' \"$2\"; shift; done");
+        fake(
+                "curl",
+                "echo \"curl $*\" >>'" + directory + "/log'\n" + "while [ $# -gt 1 ]; do [ \"$1\" = -o ] && cp '"
+                        + served + "' \"$2\"; shift; done");
         fake(
                 "apt-get",
                 "echo \"apt-get $*\" >>'" + directory + "/log'\n"
@@ -105,7 +107,10 @@ class BootstrapScriptTest {
                 .contains("apt-get install -q -y --no-install-recommends default-jre-headless curl ca-certificates")
                 .contains("systemctl daemon-reload", "systemctl enable --now lifeboat-agent.service");
         assertThat(root.resolve("opt/lifeboat/lib/lifeboat.jar")).hasContent("a jar");
-        assertThat(root.resolve("etc/lifeboat/ca.crt")).content().startsWith("-----BEGIN").endsWith("-----\n");
+        assertThat(root.resolve("etc/lifeboat/ca.crt"))
+                .content()
+                .startsWith("-----BEGIN")
+                .endsWith("-----\n");
         assertThat(root.resolve("etc/systemd/system/lifeboat-agent.service"))
                 .content()
                 .contains("KillMode=process", "ExecStart=" + root + "/opt/lifeboat/agent");

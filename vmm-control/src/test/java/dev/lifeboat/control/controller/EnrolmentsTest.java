@@ -78,8 +78,9 @@ class EnrolmentsTest {
                 Optional.empty(),
                 null,
                 Optional.empty(),
-                (com.fasterxml.jackson.databind.node.ObjectNode) Json.MAPPER.readTree(
-                        "{\"network\": {\"vni\": 7}, \"store\": {\"url\": \"s3://bucket/prefix\"}, \"runDirectory\": \"/run/x\"}"),
+                (com.fasterxml.jackson.databind.node.ObjectNode)
+                        Json.MAPPER.readTree(
+                                "{\"network\": {\"vni\": 7}, \"store\": {\"url\": \"s3://bucket/prefix\"}, \"runDirectory\": \"/run/x\"}"),
                 List.of(),
                 Optional.of(new AgentConfig.GatewayAt("https://10.0.0.254:7444", Optional.of("10.0.0.254"))),
                 List.of());
@@ -115,7 +116,11 @@ class EnrolmentsTest {
         assertThat(certificate.getSubjectX500Principal().getName()).isEqualTo("CN=" + answer.host());
         assertThat(certificate.getSubjectAlternativeNames()).anyMatch(name -> name.contains("10.0.1.1"));
 
-        answer.config().putObject("tls").put("authority", "a").put("certificate", "b").put("key", "c");
+        answer.config()
+                .putObject("tls")
+                .put("authority", "a")
+                .put("certificate", "b")
+                .put("key", "c");
         AgentConfig agent = Json.MAPPER.treeToValue(answer.config(), AgentConfig.class);
         assertThat(agent.host()).isEqualTo(answer.host());
         assertThat(agent.network().orElseThrow().underlayAddress()).isEqualTo("10.0.1.1");

@@ -50,7 +50,8 @@ public final class TestCloud implements Cloud, TargetMarket, InstantSource {
             new Offer("m8i.xlarge", "a", PriceClass.SPOT, 5, 0.08),
             new Offer("m8i.large", "a", PriceClass.ON_DEMAND, 0, 0.10)));
     /** How many of a class can be had. */
-    public final Map<PriceClass, Integer> capacity = new HashMap<>(Map.of(PriceClass.SPOT, 99, PriceClass.ON_DEMAND, 99));
+    public final Map<PriceClass, Integer> capacity =
+            new HashMap<>(Map.of(PriceClass.SPOT, 99, PriceClass.ON_DEMAND, 99));
 
     /** What the next calls of a name do instead; "lost" does it and fails after it. */
     final Map<String, Deque<RuntimeException>> failures = new HashMap<>();
