@@ -163,8 +163,8 @@ final class Evacuation {
                     }
                     failedHosts.add(peer.host());
                 }
-                boolean comes = round.isEmpty() && targets.mayCome();
-                if (comes && !waited) {
+                boolean comes = targets.mayCome();
+                if (comes && round.isEmpty() && !waited) {
                     waited = true;
                     events.add("evacuation-waits", vmId(), "for a target; the VM runs on here");
                 }
