@@ -52,7 +52,10 @@ public final class Agent implements AutoCloseable {
     private final GuestNetwork network;
     private final HostVolumes volumes;
     private final VmSupervisor supervisor;
+    private final Peers peers;
     private final PeerKeepalive keepalive;
+    private final ControllerLink controller;
+    private final Path hookLogs;
     private final Optional<SpotWatch> spotWatch;
     private final AgentApi api;
     private final Map<String, Evacuation> evacuations = new ConcurrentHashMap<>();
@@ -72,7 +75,15 @@ public final class Agent implements AutoCloseable {
         FleetTls tls = FleetTls.read(config.tls());
         client = new ApiClient(tls);
         supervisor = new VmSupervisor(config, launcher, network, kvmDevice, this::spareAllowed, this::onState);
-        keepalive = new PeerKeepalive(config, client, supervisor::all, events);
+        peers = new Peers(config);
+        hookLogs = Path.of(config.runDirectory(), "hooks").toAbsolutePath();
+        keepalive = new PeerKeepalive(config, peers, client, supervisor::all, events);
+        controller = new ControllerLink(
+                config,
+                client,
+                supervisor::all,
+                vmId -> supervisor.find(vmId).filter(run -> !run.isOver()).map(VmRun::spec),
+                events);
         spotWatch = config.imdsBaseUrl()
                 .map(url -> new SpotWatch(
                         new ImdsClient(url, System::currentTimeMillis),
@@ -114,6 +125,7 @@ public final class Agent implements AutoCloseable {
         int adopted = supervisor.adopt();
         api.start();
         keepalive.start();
+        controller.start();
         spotWatch.ifPresent(SpotWatch::start);
         receiverLimit.setDaemon(true);
         receiverLimit.start();
@@ -129,6 +141,7 @@ public final class Agent implements AutoCloseable {
     public void close() {
         spotWatch.ifPresent(SpotWatch::close);
         keepalive.close();
+        controller.close();
         receiverLimit.interrupt();
         api.close();
         supervisor.close();
@@ -143,6 +156,11 @@ public final class Agent implements AutoCloseable {
         return events;
     }
 
+    /** Asks the controller for targets ahead of need; without a controller nothing but an event. */
+    TargetWarmer warmer() {
+        return controller;
+    }
+
     VmSupervisor vms() {
         return supervisor;
     }
@@ -151,7 +169,20 @@ public final class Agent implements AutoCloseable {
         ObjectNode health = Json.MAPPER.createObjectNode();
         health.put("role", "agent").put("host", config.host()).put("atMillis", System.currentTimeMillis());
         health.put("spareVmm", supervisor.hasSpare());
-        health.put("vms", supervisor.all().stream().filter(run -> !run.isOver()).count());
+        ArrayNode running = health.putArray("running");
+        int vms = 0;
+        int memoryMiB = 0;
+        for (VmRun run : supervisor.all()) {
+            if (!run.isOver()) {
+                vms++;
+                memoryMiB += run.spec().memoryMiB();
+                // While it is sent away it is still ours; one that is arriving is not yet.
+                if (CAN_MOVE.contains(run.state())) {
+                    running.addObject().put("vmId", run.spec().vmId()).put("term", run.term());
+                }
+            }
+        }
+        health.put("vms", vms).put("vmMemoryMiB", memoryMiB);
         notice().ifPresent(notice -> health.set("notice", Json.MAPPER.valueToTree(notice)));
         return health;
     }
@@ -174,6 +205,7 @@ public final class Agent implements AutoCloseable {
         if (!spec.vmId().equals(vmId)) {
             throw new ApiError(400, "the description is of " + spec.vmId() + ", not of " + vmId);
         }
+        passGate(spec, "", DEFAULT_DEADLINE_MS);
         takeVolumeOf(spec, false);
         return started(supervisor.start(spec.withStoreKey(storeKey), VmmConfig.Mode.RESTORE), "vm-restoring");
     }
@@ -267,6 +299,7 @@ public final class Agent implements AutoCloseable {
     ObjectNode prepare(VmSpec spec, String source, long deadlineMillis) throws InterruptedException {
         refuseWhenLeaving();
         events.add("receive-asked", spec.vmId(), "by " + source);
+        passGate(spec, source, deadlineMillis - System.currentTimeMillis());
         VmRun run = supervisor.start(spec, VmmConfig.Mode.RECEIVE);
         receiversUntilMillis.put(run, Math.max(deadlineMillis, System.currentTimeMillis()) + RECEIVER_GRACE_MS);
         String state = run.await(VmRun.RECEIVING::equals, RECEIVING_LIMIT_MS);
@@ -307,16 +340,18 @@ public final class Agent implements AutoCloseable {
                     "the deadline is already past by " + (now - deadlineMillis)
                             + " ms; the VM runs on. Name a later one");
         }
-        List<AgentConfig.Peer> targets = wanted.map(name -> List.of(config.peer(name)
+        Evacuation.Targets targets = wanted.map(name -> Evacuation.Targets.only(peers.find(name)
                         .orElseThrow(() -> new ControlException(
                                 ExitCode.NOT_FOUND,
                                 "host " + config.host() + " has no peer named " + name + "; its peers: "
-                                        + config.peers().stream()
+                                        + peers.all().stream()
                                                 .map(AgentConfig.Peer::host)
                                                 .toList()))))
-                .orElseGet(() -> targets(run.spec()));
-        if (targets.isEmpty()) {
-            throw new ControlException(ExitCode.USAGE, "agent.json names no \"peers\" to evacuate to");
+                .orElseGet(() -> targets(run.spec(), deadlineMillis));
+        if (wanted.isEmpty() && !canGoSomewhere()) {
+            throw new ControlException(
+                    ExitCode.USAGE,
+                    "agent.json names no \"peers\" to evacuate to, and no \"controller\" to ask for one");
         }
         return start(run, targets, false, deadlineMillis).describe();
     }
@@ -363,6 +398,36 @@ public final class Agent implements AutoCloseable {
         }
     }
 
+    /** The hosts that the controller knows; the answer says how this one is. */
+    ObjectNode name(List<AgentConfig.Peer> named) {
+        if (peers.name(named)) {
+            events.add(
+                    "peers-named",
+                    "",
+                    named.stream().map(AgentConfig.Peer::host).toList().toString());
+        }
+        return health();
+    }
+
+    /** A VM that may not run here does not get as far as a process; its source goes on, and tries another target. */
+    private void passGate(VmSpec spec, String source, long leftMs) throws InterruptedException {
+        Optional<VmHooks.Hook> gate = spec.hooks().gate();
+        if (gate.isPresent()) {
+            Optional<String> refusal =
+                    HookRun.run("gate", gate.get(), spec.vmId(), source, config.host(), leftMs, hookLogs);
+            if (refusal.isPresent()) {
+                events.add("gate-failed", spec.vmId(), refusal.get());
+                throw new ControlException(
+                        ExitCode.FAILED,
+                        "VM " + spec.vmId() + " may not run on " + config.host() + ": " + refusal.get());
+            }
+        }
+    }
+
+    private boolean canGoSomewhere() {
+        return !peers.all().isEmpty() || controller.isThere();
+    }
+
     /** On a host that is taken away, or that sends VMs away, nothing more will start soon. */
     private boolean spareAllowed() {
         return notice().isEmpty() && evacuations.values().stream().allMatch(Evacuation::isOver);
@@ -397,19 +462,18 @@ public final class Agent implements AutoCloseable {
 
     private void evacuateByNotice(VmRun run, long deadlineMillis) {
         String vmId = run.spec().vmId();
-        List<AgentConfig.Peer> targets = targets(run.spec());
-        if (targets.isEmpty()) {
+        if (!canGoSomewhere()) {
             events.add("evacuation-failed", vmId, "agent.json names no \"peers\" to evacuate to");
             return;
         }
         try {
-            start(run, targets, true, deadlineMillis);
+            start(run, targets(run.spec(), deadlineMillis), true, deadlineMillis);
         } catch (ApiError underWay) {
             events.add("evacuation-goes-on", vmId, underWay.getMessage());
         }
     }
 
-    private Evacuation start(VmRun run, List<AgentConfig.Peer> targets, boolean untilDeadline, long deadlineMillis) {
+    private Evacuation start(VmRun run, Evacuation.Targets targets, boolean untilDeadline, long deadlineMillis) {
         Evacuation fresh = new Evacuation(
                 run,
                 targets,
@@ -418,6 +482,7 @@ public final class Agent implements AutoCloseable {
                 client,
                 events,
                 config.host(),
+                hookLogs,
                 run.spec().volume().map(volume -> new VolumeMove(run, volume, volumes, client, events)));
         Evacuation standing = evacuations.compute(
                 run.spec().vmId(), (id, earlier) -> earlier != null && !earlier.isOver() ? earlier : fresh);
@@ -428,13 +493,42 @@ public final class Agent implements AutoCloseable {
         return fresh;
     }
 
+    private Evacuation.Targets targets(VmSpec spec, long deadlineMillis) {
+        return new Evacuation.Targets() {
+            @Override
+            public List<AgentConfig.Peer> now(Set<String> failed) {
+                List<AgentConfig.Peer> known = knownTargets(spec);
+                boolean hope = known.stream()
+                        .anyMatch(peer -> keepalive.reaches(peer.host()) && !failed.contains(peer.host()));
+                if (hope || !controller.isThere()) {
+                    return known;
+                }
+                List<AgentConfig.Peer> round = new ArrayList<>();
+                controller.need(spec, deadlineMillis, failed).ifPresent(round::add);
+                // One that never answered is tried once; more would be time that the new target could use.
+                known.stream()
+                        .filter(peer -> keepalive.reaches(peer.host()) || !failed.contains(peer.host()))
+                        .filter(peer ->
+                                round.stream().noneMatch(other -> other.host().equals(peer.host())))
+                        .forEach(round::add);
+                return round;
+            }
+
+            @Override
+            public boolean mayCome() {
+                return controller.isThere();
+            }
+        };
+    }
+
     /** The planned target first, then the other peers, those that answered last time before those that did not. */
-    private List<AgentConfig.Peer> targets(VmSpec spec) {
+    private List<AgentConfig.Peer> knownTargets(VmSpec spec) {
         String planned = spec.lifeboat()
-                .filter(name -> config.peer(name).isPresent())
+                .filter(name -> peers.find(name).isPresent())
+                .or(() -> controller.planned(spec.vmId()))
                 .or(config::defaultLifeboat)
                 .orElse("");
-        List<AgentConfig.Peer> targets = new ArrayList<>(config.peers());
+        List<AgentConfig.Peer> targets = new ArrayList<>(peers.all());
         targets.sort(
                 Comparator.comparing((AgentConfig.Peer peer) -> !peer.host().equals(planned))
                         .thenComparing(peer -> !keepalive.reaches(peer.host())));
@@ -458,6 +552,14 @@ public final class Agent implements AutoCloseable {
             if (evacuation == null || !evacuation.isOf(run)) {
                 notice().ifPresent(notice -> evacuateByNotice(run, notice.deadlineMillis()));
             }
+            controller.arrived(vmId, run.term());
+            if (run.saved().mode() != VmmConfig.Mode.BOOT
+                    && run.spec().hooks().afterMove().isPresent()) {
+                Thread thread = new Thread(
+                        () -> afterMove(run, run.spec().hooks().afterMove().get()), "hook-" + vmId);
+                thread.setDaemon(true);
+                thread.start();
+            }
             if (run.spec().mac().isPresent()) {
                 Thread thread = new Thread(() -> arrive(run, run.spec().mac().get()), "arrive-" + vmId);
                 thread.setDaemon(true);
@@ -477,6 +579,16 @@ public final class Agent implements AutoCloseable {
             if (run.spec().volume().isPresent()) {
                 letVolumeGo(run);
             }
+        }
+    }
+
+    private void afterMove(VmRun run, VmHooks.Hook hook) {
+        String vmId = run.spec().vmId();
+        try {
+            HookRun.run("afterMove", hook, vmId, "", config.host(), hook.limitMs(), hookLogs)
+                    .ifPresent(why -> events.add("hook-failed", vmId, why));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 

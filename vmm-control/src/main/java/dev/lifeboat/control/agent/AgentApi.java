@@ -51,7 +51,8 @@ final class AgentApi implements AutoCloseable {
                 .route("POST", "/v1/vms/{id}/pause", request -> run(request).call("pause", COMMAND_LIMIT_MS))
                 .route("POST", "/v1/vms/{id}/resume", request -> run(request).call("resume", COMMAND_LIMIT_MS))
                 .route("POST", "/v1/vms/{id}/epoch", request -> run(request).call("epoch", COMMAND_LIMIT_MS))
-                .route("POST", "/v1/plans", this::plan);
+                .route("POST", "/v1/plans", this::plan)
+                .route("POST", "/v1/peers", this::peers);
     }
 
     void start() {
@@ -135,6 +136,16 @@ final class AgentApi implements AutoCloseable {
         agent.plan(wish.source(), wish.specs());
         return agent.health();
     }
+
+    private ObjectNode peers(ApiServer.Request request) {
+        PeersWish wish = request.bodyAs(PeersWish.class);
+        if (wish.peers() == null || Arrays.asList(wish.peers().toArray()).contains(null)) {
+            throw new ApiError(400, "\"peers\" is missing");
+        }
+        return agent.name(wish.peers());
+    }
+
+    record PeersWish(List<AgentConfig.Peer> peers) {}
 
     record EvacuateWish(Optional<String> target, Optional<Long> deadlineMillis) {
         EvacuateWish {

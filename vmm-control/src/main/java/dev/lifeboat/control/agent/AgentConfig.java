@@ -26,6 +26,7 @@ import java.util.Optional;
  * @param volumeController URL of who attaches volumes to hosts, see {@code ControllerVolumeMover}; absent: volumes are
  *     attached by hand and stay where they are
  * @param spareVmm whether a {@code vmm} process is kept ready for the next VM; true unless set
+ * @param controller URL of the controller; absent: peers are those of this file, and nothing is bought
  */
 public record AgentConfig(
         String host,
@@ -42,10 +43,27 @@ public record AgentConfig(
         Optional<String> defaultLifeboat,
         List<String> vmmJvmFlags,
         Optional<Boolean> spareVmm,
-        Optional<String> volumeController) {
+        Optional<String> volumeController,
+        Optional<String> controller) {
     public static final int DEFAULT_IMDS_POLL_MILLIS = 1_000;
 
-    /** Volumes stay where they are. */
+    /** Another host: its agent's URL and the address of its tunnels. */
+    public record Peer(String host, String url, Optional<String> underlayAddress) {
+        public Peer {
+            require(host != null && url != null, "a peer needs \"host\" and \"url\"");
+            underlayAddress = underlayAddress == null ? Optional.empty() : underlayAddress;
+        }
+    }
+
+    /** The gateway's URL and the address of its tunnels. */
+    public record GatewayAt(String url, Optional<String> underlayAddress) {
+        public GatewayAt {
+            require(url != null, "the gateway needs \"url\"");
+            underlayAddress = underlayAddress == null ? Optional.empty() : underlayAddress;
+        }
+    }
+
+    /** Without a controller. */
     public AgentConfig(
             String host,
             String listen,
@@ -76,23 +94,8 @@ public record AgentConfig(
                 defaultLifeboat,
                 vmmJvmFlags,
                 spareVmm,
+                Optional.empty(),
                 Optional.empty());
-    }
-
-    /** Another host: its agent's URL and the address of its tunnels. */
-    public record Peer(String host, String url, Optional<String> underlayAddress) {
-        public Peer {
-            require(host != null && url != null, "a peer needs \"host\" and \"url\"");
-            underlayAddress = underlayAddress == null ? Optional.empty() : underlayAddress;
-        }
-    }
-
-    /** The gateway's URL and the address of its tunnels. */
-    public record GatewayAt(String url, Optional<String> underlayAddress) {
-        public GatewayAt {
-            require(url != null, "the gateway needs \"url\"");
-            underlayAddress = underlayAddress == null ? Optional.empty() : underlayAddress;
-        }
     }
 
     public AgentConfig {
@@ -117,6 +120,7 @@ public record AgentConfig(
                 store.flatMap(VmmConfig.Store::volume).isEmpty(),
                 "the \"store\" of agent.json is on a volume, which goes where its VM goes and so serves one VM: put it into"
                         + " that VM's description instead");
+        controller = controller == null ? Optional.empty() : controller;
         int poll = imdsPollMillis.orElse(DEFAULT_IMDS_POLL_MILLIS);
         require(poll >= 100, "\"imdsPollMillis\" must be 100 or more, not " + poll);
         if (defaultLifeboat.isPresent()) {
@@ -140,10 +144,6 @@ public record AgentConfig(
 
     private static String absolute(String path) {
         return Path.of(path).toAbsolutePath().toString();
-    }
-
-    public Optional<Peer> peer(String name) {
-        return peers.stream().filter(peer -> peer.host().equals(name)).findFirst();
     }
 
     private static void require(boolean condition, String message) {

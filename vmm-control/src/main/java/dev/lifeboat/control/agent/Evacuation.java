@@ -7,8 +7,11 @@ import dev.lifeboat.control.ControlException;
 import dev.lifeboat.control.http.ApiClient;
 import dev.lifeboat.control.http.ApiError;
 import dev.lifeboat.vmm.Json;
+import java.nio.file.Path;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Moves one VM off this host, on its thread {@code evacuate-ID}: a target prepares, the local {@code vmm} moves, and when
@@ -41,8 +44,37 @@ final class Evacuation {
     /** Once there is nothing more to try, for a volume to come back: the VM is not protected before. */
     private static final long VOLUME_BACK_LIMIT_MS = 120_000;
 
+    /** Where the VM can go, as known at the moment. */
+    interface Targets {
+        /**
+         * In the order to try; empty when there are none now. May ask a controller, which may buy one.
+         *
+         * @param failed hosts that did not take the VM
+         */
+        List<AgentConfig.Peer> now(Set<String> failed);
+
+        /** Whether one may come that is not there yet. */
+        boolean mayCome();
+
+        static Targets only(AgentConfig.Peer peer) {
+            return new Targets() {
+                @Override
+                public List<AgentConfig.Peer> now(Set<String> failed) {
+                    return List.of(peer);
+                }
+
+                @Override
+                public boolean mayCome() {
+                    return false;
+                }
+            };
+        }
+    }
+
     private final VmRun run;
-    private final List<AgentConfig.Peer> targets;
+    private final Targets targets;
+    private final Path hookLogs;
+    private final Set<String> failedHosts = new LinkedHashSet<>();
     private final boolean untilDeadline;
     private final long deadlineMillis;
     private final long askedNs = System.nanoTime();
@@ -63,21 +95,22 @@ final class Evacuation {
     private Optional<JsonNode> report = Optional.empty();
 
     /**
-     * @param targets in the order to try
      * @param untilDeadline whether to go over the targets again and again while there is time
      * @param volume of the VM's store, if that is on one
      */
     Evacuation(
             VmRun run,
-            List<AgentConfig.Peer> targets,
+            Targets targets,
             boolean untilDeadline,
             long deadlineMillis,
             ApiClient client,
             Events events,
             String host,
+            Path hookLogs,
             Optional<VolumeMove> volume) {
         this.volume = volume;
         this.run = run;
+        this.hookLogs = hookLogs;
         this.targets = targets;
         this.untilDeadline = untilDeadline;
         this.deadlineMillis = deadlineMillis;
@@ -129,22 +162,32 @@ final class Evacuation {
     }
 
     private void evacuate() {
-        events.add(
-                "evacuation-started",
-                vmId(),
-                "to " + targets.stream().map(AgentConfig.Peer::host).toList() + ", " + leftMs() + " ms left");
         try {
-            do {
-                for (AgentConfig.Peer peer : targets) {
+            List<AgentConfig.Peer> round = targets.now(Set.of());
+            events.add(
+                    "evacuation-started",
+                    vmId(),
+                    "to " + round.stream().map(AgentConfig.Peer::host).toList() + ", " + leftMs() + " ms left");
+            beforeMove(round);
+            boolean waited = false;
+            while (true) {
+                for (AgentConfig.Peer peer : round) {
                     if (leftMs() < LEAST_ATTEMPT_MS || attempt(peer)) {
                         break;
                     }
+                    failedHosts.add(peer.host());
                 }
-                if (isOver() || !untilDeadline) {
+                boolean comes = targets.mayCome();
+                if (comes && round.isEmpty() && !waited) {
+                    waited = true;
+                    events.add("evacuation-waits", vmId(), "for a target; the VM runs on here");
+                }
+                if (isOver() || !(untilDeadline || comes) || leftMs() < LEAST_ATTEMPT_MS) {
                     break;
                 }
                 Thread.sleep(BREATH_MS);
-            } while (leftMs() >= LEAST_ATTEMPT_MS);
+                round = targets.now(failedHosts);
+            }
             if (!isOver() && volume.isPresent()) {
                 volume.get().comeBack(VOLUME_BACK_LIMIT_MS);
             }
@@ -155,7 +198,17 @@ final class Evacuation {
             fail("unexpected: " + e);
         }
         if (!isOver()) {
-            fail(message.isEmpty() ? "no time left before the deadline" : message);
+            fail(message.isEmpty() ? "no target before the deadline" : message);
+        }
+    }
+
+    /** Told when it fails, and no more: to lose the VM would be worse. A quarter of the time at most. */
+    private void beforeMove(List<AgentConfig.Peer> round) throws InterruptedException {
+        Optional<VmHooks.Hook> hook = run.spec().hooks().beforeMove();
+        if (hook.isPresent()) {
+            String first = round.isEmpty() ? "" : round.get(0).host();
+            HookRun.run("beforeMove", hook.get(), vmId(), host, first, leftMs() / 4, hookLogs)
+                    .ifPresent(why -> events.add("hook-failed", vmId(), why + "; the evacuation goes on"));
         }
     }
 

@@ -22,14 +22,16 @@ final class PeerKeepalive implements AutoCloseable {
     private static final long LIMIT_MS = 10_000;
 
     private final AgentConfig config;
+    private final Peers peers;
     private final ApiClient client;
     private final Supplier<Collection<VmRun>> runs;
     private final Events events;
     private final Map<String, Boolean> reachable = new ConcurrentHashMap<>();
     private final Thread thread = new Thread(this::run, "peer-keepalive");
 
-    PeerKeepalive(AgentConfig config, ApiClient client, Supplier<Collection<VmRun>> runs, Events events) {
+    PeerKeepalive(AgentConfig config, Peers peers, ApiClient client, Supplier<Collection<VmRun>> runs, Events events) {
         this.config = config;
+        this.peers = peers;
         this.client = client;
         this.runs = runs;
         this.events = events;
@@ -53,7 +55,7 @@ final class PeerKeepalive implements AutoCloseable {
     private void run() {
         try {
             while (true) {
-                for (AgentConfig.Peer peer : config.peers()) {
+                for (AgentConfig.Peer peer : peers.all()) {
                     visit(peer.host(), () -> client.post(peer.url(), "/v1/plans", plans(peer), LIMIT_MS));
                 }
                 config.gateway()

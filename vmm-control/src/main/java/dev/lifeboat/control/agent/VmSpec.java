@@ -20,6 +20,7 @@ import java.util.regex.Pattern;
  * @param storeKey names the key its epochs are encrypted with, on every host that runs it; the agent's unless set
  * @param owners absent: strict mode, owner records in the store
  * @param store its own, such as one on a volume that goes with it; the agent's unless set
+ * @param hooks commands around its moves; absent: none
  */
 public record VmSpec(
         String vmId,
@@ -34,7 +35,8 @@ public record VmSpec(
         Optional<String> lifeboat,
         Optional<String> storeKey,
         VmmConfig.Owners owners,
-        Optional<VmmConfig.Store> store) {
+        Optional<VmmConfig.Store> store,
+        VmHooks hooks) {
     public static final Pattern VM_ID = Pattern.compile("[a-z0-9][a-z0-9-]{0,62}");
     private static final int DEFAULT_EPOCH_INTERVAL_MS = 1_000;
     private static final Pattern MAC = Pattern.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}");
@@ -59,9 +61,10 @@ public record VmSpec(
         if (store.isPresent()) {
             store.get().requireOwnersElsewhere(owners);
         }
+        hooks = hooks == null ? VmHooks.NONE : hooks;
     }
 
-    /** In the agent's store. */
+    /** In the agent's store, without hooks. */
     public VmSpec(
             String vmId,
             int memoryMiB,
@@ -88,7 +91,8 @@ public record VmSpec(
                 lifeboat,
                 storeKey,
                 owners,
-                Optional.empty());
+                Optional.empty(),
+                VmHooks.NONE);
     }
 
     /** Encrypted with the agent's key, if that has one; in strict mode, owner records in the store. */
@@ -135,7 +139,9 @@ public record VmSpec(
                 epochIntervalMs,
                 lifeboat,
                 given,
-                owners);
+                owners,
+                store,
+                hooks);
     }
 
     public static int defaultEpochIntervalMs() {

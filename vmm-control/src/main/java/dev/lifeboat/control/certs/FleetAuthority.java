@@ -104,34 +104,62 @@ public final class FleetAuthority {
     public VmmConfig.Tls issue(String name, List<String> addresses) {
         try {
             KeyPair pair = newPair();
-            GeneralName[] names = new GeneralName[addresses.size() + 1];
-            names[0] = new GeneralName(GeneralName.dNSName, name);
-            for (int i = 0; i < addresses.size(); i++) {
-                String address = addresses.get(i);
-                boolean numeric = address.contains(":") || address.matches("[0-9.]+");
-                names[i + 1] = new GeneralName(numeric ? GeneralName.iPAddress : GeneralName.dNSName, address);
-            }
-            X509v3CertificateBuilder builder = builder(
-                            certificate.getSubjectX500Principal(),
-                            new X500Principal("CN=" + name),
-                            pair.getPublic(),
-                            HOST_LIFE)
-                    .addExtension(Extension.basicConstraints, true, new BasicConstraints(false))
-                    .addExtension(Extension.keyUsage, true, new KeyUsage(KeyUsage.digitalSignature))
-                    .addExtension(Extension.extendedKeyUsage, false, new ExtendedKeyUsage(new KeyPurposeId[] {
-                        KeyPurposeId.id_kp_serverAuth, KeyPurposeId.id_kp_clientAuth
-                    }))
-                    .addExtension(Extension.subjectAlternativeName, false, new GeneralNames(names));
+            X509Certificate issued = certify(name, addresses, pair.getPublic());
             Path certificateFile = directory.resolve(name + ".crt");
             Path keyFile = directory.resolve(name + ".key");
             write(keyFile, "PRIVATE KEY", pair.getPrivate().getEncoded(), "rw-------");
-            write(certificateFile, "CERTIFICATE", sign(builder, key).getEncoded(), "rw-r--r--");
+            write(certificateFile, "CERTIFICATE", issued.getEncoded(), "rw-r--r--");
             return new VmmConfig.Tls(
                     directory.resolve("ca.crt").toString(), certificateFile.toString(), keyFile.toString());
         } catch (IOException | GeneralSecurityException | OperatorCreationException | IllegalArgumentException e) {
             throw new ControlException(
                     ExitCode.FAILED, "cannot make a certificate for " + name + ": " + e.getMessage(), e);
         }
+    }
+
+    /**
+     * A certificate for a key that its owner made and kept; nothing is written.
+     *
+     * @param name as in {@link #issue}
+     * @return PEM
+     */
+    public String sign(String name, List<String> addresses, PublicKey key) {
+        try {
+            return pem("CERTIFICATE", certify(name, addresses, key).getEncoded());
+        } catch (IOException | GeneralSecurityException | OperatorCreationException | IllegalArgumentException e) {
+            throw new ControlException(
+                    ExitCode.FAILED, "cannot make a certificate for " + name + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** The authority's own certificate, which everybody may know; PEM. */
+    public String certificate() {
+        try {
+            return pem("CERTIFICATE", certificate.getEncoded());
+        } catch (IOException | GeneralSecurityException e) {
+            throw new ControlException(
+                    ExitCode.FAILED, "cannot write the authority's certificate: " + e.getMessage(), e);
+        }
+    }
+
+    private X509Certificate certify(String name, List<String> addresses, PublicKey publicKey)
+            throws IOException, GeneralSecurityException, OperatorCreationException {
+        GeneralName[] names = new GeneralName[addresses.size() + 1];
+        names[0] = new GeneralName(GeneralName.dNSName, name);
+        for (int i = 0; i < addresses.size(); i++) {
+            String address = addresses.get(i);
+            boolean numeric = address.contains(":") || address.matches("[0-9.]+");
+            names[i + 1] = new GeneralName(numeric ? GeneralName.iPAddress : GeneralName.dNSName, address);
+        }
+        X509v3CertificateBuilder builder = builder(
+                        certificate.getSubjectX500Principal(), new X500Principal("CN=" + name), publicKey, HOST_LIFE)
+                .addExtension(Extension.basicConstraints, true, new BasicConstraints(false))
+                .addExtension(Extension.keyUsage, true, new KeyUsage(KeyUsage.digitalSignature))
+                .addExtension(Extension.extendedKeyUsage, false, new ExtendedKeyUsage(new KeyPurposeId[] {
+                    KeyPurposeId.id_kp_serverAuth, KeyPurposeId.id_kp_clientAuth
+                }))
+                .addExtension(Extension.subjectAlternativeName, false, new GeneralNames(names));
+        return sign(builder, key);
     }
 
     private static X509v3CertificateBuilder builder(
@@ -164,18 +192,23 @@ public final class FleetAuthority {
                 .generatePrivate(new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(text)));
     }
 
-    private static void write(Path file, String type, byte[] content, String mode) throws IOException {
+    private static String pem(String type, byte[] content) throws IOException {
         StringWriter text = new StringWriter();
         try (PemWriter pem = new PemWriter(text)) {
             pem.writeObject(new PemObject(type, content));
         }
+        return text.toString();
+    }
+
+    private static void write(Path file, String type, byte[] content, String mode) throws IOException {
+        String text = pem(type, content);
         Files.deleteIfExists(file);
         // The mode is there from the first moment: a key is never readable by others, not even briefly.
         try (var channel = Files.newByteChannel(
                 file,
                 EnumSet.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
                 PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(mode)))) {
-            channel.write(java.nio.ByteBuffer.wrap(text.toString().getBytes(StandardCharsets.US_ASCII)));
+            channel.write(java.nio.ByteBuffer.wrap(text.getBytes(StandardCharsets.US_ASCII)));
         }
     }
 }

@@ -5,10 +5,12 @@ import dev.lifeboat.control.ControlException;
 import dev.lifeboat.control.ExitCode;
 import dev.lifeboat.control.LogSetup;
 import dev.lifeboat.control.agent.Agent;
+import dev.lifeboat.control.controller.Controller;
 import dev.lifeboat.control.gateway.Gateway;
 import dev.lifeboat.control.http.ApiError;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.ServiceLoader;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -46,7 +48,9 @@ import picocli.CommandLine.ScopeType;
             EventsCommand.class,
             StoreCommand.class,
             AgentCommand.class,
-            GatewayCommand.class
+            GatewayCommand.class,
+            ControllerCommand.class,
+            CloudCommand.class
         })
 public final class Main {
     @Option(names = "--verbose", scope = ScopeType.INHERIT, description = "show the stack trace of a failure")
@@ -57,16 +61,9 @@ public final class Main {
     }
 
     static int run(String... arguments) {
-        // Roles start without the command line parser, whose reflection takes seconds on an emulated processor.
-        if (arguments.length == 3 && arguments[1].equals("--config")) {
-            switch (arguments[0]) {
-                case "agent":
-                    return role(() -> Agent.run(Path.of(arguments[2])));
-                case "gateway":
-                    return role(() -> Gateway.run(Path.of(arguments[2])));
-                default:
-                    break;
-            }
+        Optional<Role> role = plainRole(arguments);
+        if (role.isPresent()) {
+            return role(role.get());
         }
         CommandLine commandLine = new CommandLine(new Main());
         for (LifeboatCommand command : ServiceLoader.load(LifeboatCommand.class)) {
@@ -86,6 +83,30 @@ public final class Main {
             return ExitCode.USAGE;
         }
         return commandLine.execute(arguments);
+    }
+
+    /** Roles start without the command line parser, whose reflection takes seconds on an emulated processor. */
+    private static Optional<Role> plainRole(String[] arguments) {
+        if (arguments.length == 3 && arguments[1].equals("--config")) {
+            Path config = Path.of(arguments[2]);
+            return switch (arguments[0]) {
+                case "agent" -> Optional.of(() -> Agent.run(config));
+                case "gateway" -> Optional.of(() -> Gateway.run(config));
+                case "controller" -> Optional.of(() -> Controller.run(config));
+                default -> Optional.empty();
+            };
+        }
+        // As the bootstrap script writes it; any other order goes through the parser.
+        boolean enrols = arguments.length == 9
+                && arguments[0].equals("agent")
+                && arguments[1].equals("--enroll")
+                && arguments[3].equals("--token")
+                && arguments[5].equals("--authority")
+                && arguments[7].equals("--config");
+        return enrols
+                ? Optional.of(() -> AgentCommand.enrolAndRun(
+                        arguments[2], arguments[4], Path.of(arguments[6]), Path.of(arguments[8])))
+                : Optional.empty();
     }
 
     /** One line for the user; what it says must stand alone. */

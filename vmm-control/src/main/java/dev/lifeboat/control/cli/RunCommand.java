@@ -3,6 +3,7 @@ package dev.lifeboat.control.cli;
 
 import dev.lifeboat.control.ControlException;
 import dev.lifeboat.control.ExitCode;
+import dev.lifeboat.control.agent.VmHooks;
 import dev.lifeboat.control.agent.VmSpec;
 import dev.lifeboat.vmm.Json;
 import dev.lifeboat.vmm.VmmConfig;
@@ -160,7 +161,8 @@ final class RunCommand implements Callable<Integer> {
                     Optional.ofNullable(lifeboat),
                     Optional.ofNullable(storeKey),
                     owners(),
-                    store());
+                    store(),
+                    VmHooks.NONE);
         } catch (IllegalArgumentException e) {
             throw new ControlException(ExitCode.USAGE, e.getMessage(), e);
         }

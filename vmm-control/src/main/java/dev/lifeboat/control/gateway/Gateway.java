@@ -11,6 +11,8 @@ import dev.lifeboat.control.http.FleetTls;
 import dev.lifeboat.net.NetworkException;
 import dev.lifeboat.vmm.Json;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -32,7 +34,8 @@ public final class Gateway implements AutoCloseable {
                 .route("GET", "/v1/health", request -> health())
                 .route("GET", "/v1/flows", request -> Json.MAPPER.valueToTree(flows.flows()))
                 .route("POST", "/v1/flows", this::point)
-                .route("DELETE", "/v1/flows/{mac}", this::drop);
+                .route("DELETE", "/v1/flows/{mac}", this::drop)
+                .route("POST", "/v1/hosts", this::admit);
     }
 
     /** Reads {@code gateway.json} and runs until the process is told to end. */
@@ -93,6 +96,20 @@ public final class Gateway implements AutoCloseable {
         return Json.MAPPER.valueToTree(wish);
     }
 
+    /** The controller says again and again which hosts there are: a restarted gateway knows only those of its file. */
+    private ObjectNode admit(ApiServer.Request request) {
+        HostsWish wish = request.bodyAs(HostsWish.class);
+        if (wish.hosts() == null || Arrays.asList(wish.hosts().toArray()).contains(null)) {
+            throw new ApiError(400, "\"hosts\" is missing");
+        }
+        try {
+            flows.admit(wish.hosts());
+        } catch (NetworkException e) {
+            throw new ApiError(409, e.getMessage());
+        }
+        return health();
+    }
+
     private ObjectNode drop(ApiServer.Request request) {
         try {
             flows.drop(request.variable("mac"));
@@ -104,6 +121,8 @@ public final class Gateway implements AutoCloseable {
                 .put("mac", request.variable("mac"))
                 .put("removed", true);
     }
+
+    record HostsWish(List<String> hosts) {}
 
     record FlowWish(String mac, String vtep, long term) {}
 }

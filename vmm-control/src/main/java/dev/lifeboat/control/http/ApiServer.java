@@ -15,6 +15,8 @@ import java.net.BindException;
 import java.net.InetSocketAddress;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -46,8 +48,12 @@ public final class ApiServer implements AutoCloseable {
         setUnlessSet("sun.net.httpserver.idleInterval", "60");
     }
 
-    /** One request: variables of the path pattern, query, body. */
-    public record Request(Map<String, String> variables, Map<String, String> query, JsonNode body) {
+    /**
+     * One request: variables of the path pattern, query, body.
+     *
+     * @param remote IP address of the client
+     */
+    public record Request(Map<String, String> variables, Map<String, String> query, JsonNode body, String remote) {
         public String variable(String name) {
             return variables.get(name);
         }
@@ -74,9 +80,16 @@ public final class ApiServer implements AutoCloseable {
 
     private record Route(String method, String[] pattern, Handler handler) {}
 
+    /** Whether a client must show a certificate of the fleet. */
+    public enum Clients {
+        OF_THE_FLEET,
+        ANYBODY
+    }
+
     private final HttpsServer server;
     private final ThreadPoolExecutor executor;
     private final List<Route> routes = new ArrayList<>();
+    private final Map<String, Path> files = new HashMap<>();
 
     /**
      * Binds, does not answer before {@link #start}.
@@ -84,6 +97,10 @@ public final class ApiServer implements AutoCloseable {
      * @param listen {@code address:port}, port 0 picks one
      */
     public ApiServer(String listen, FleetTls tls) {
+        this(listen, tls, Clients.OF_THE_FLEET);
+    }
+
+    public ApiServer(String listen, FleetTls tls, Clients clients) {
         InetSocketAddress address = parse(listen);
         try {
             server = HttpsServer.create(address, QUEUED);
@@ -99,7 +116,8 @@ public final class ApiServer implements AutoCloseable {
         server.setHttpsConfigurator(new HttpsConfigurator(tls.context()) {
             @Override
             public void configure(HttpsParameters parameters) {
-                parameters.setSSLParameters(tls.serverParameters());
+                parameters.setSSLParameters(
+                        clients == Clients.OF_THE_FLEET ? tls.serverParameters() : tls.clientParameters());
             }
         });
         AtomicInteger number = new AtomicInteger();
@@ -117,6 +135,12 @@ public final class ApiServer implements AutoCloseable {
     /** Adds a route; {@code pattern} such as {@code /v1/vms/{id}}. Before {@link #start}. */
     public ApiServer route(String method, String pattern, Handler handler) {
         routes.add(new Route(method, pattern.split("/"), handler));
+        return this;
+    }
+
+    /** Offers a file as it is. Before {@link #start}. */
+    public ApiServer file(String path, Path file) {
+        files.put(path, file);
         return this;
     }
 
@@ -138,6 +162,12 @@ public final class ApiServer implements AutoCloseable {
         int status;
         JsonNode answer;
         try (exchange) {
+            Path file = files.get(exchange.getRequestURI().getPath());
+            if (file != null && exchange.getRequestMethod().equals("GET")) {
+                exchange.sendResponseHeaders(200, Files.size(file));
+                Files.copy(file, exchange.getResponseBody());
+                return;
+            }
             try {
                 answer = dispatch(exchange);
                 status = 200;
@@ -174,7 +204,10 @@ public final class ApiServer implements AutoCloseable {
                 if (route.method().equals(exchange.getRequestMethod())) {
                     return route.handler()
                             .handle(new Request(
-                                    variables, query(exchange.getRequestURI().getRawQuery()), body(exchange)));
+                                    variables,
+                                    query(exchange.getRequestURI().getRawQuery()),
+                                    body(exchange),
+                                    exchange.getRemoteAddress().getAddress().getHostAddress()));
                 }
             }
         }

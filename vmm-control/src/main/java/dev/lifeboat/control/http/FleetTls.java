@@ -66,6 +66,32 @@ public final class FleetTls {
         }
     }
 
+    /**
+     * For a machine that has no certificate yet: it knows whom to trust and can show nothing.
+     *
+     * @param authority PEM file of the fleet's authority
+     */
+    public static FleetTls trusting(Path authority) {
+        try {
+            KeyStore trusted = KeyStore.getInstance("PKCS12");
+            trusted.load(null, null);
+            int n = 0;
+            for (Certificate one : certificates(authority)) {
+                trusted.setCertificateEntry("authority-" + n++, one);
+            }
+            TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX");
+            trust.init(trusted);
+            SSLContext context = SSLContext.getInstance("TLSv1.3");
+            context.init(null, trust.getTrustManagers(), null);
+            return new FleetTls(context);
+        } catch (GeneralSecurityException | IOException e) {
+            throw new ControlException(
+                    ExitCode.USAGE,
+                    "cannot use the fleet authority's certificate " + authority + ": " + e.getMessage(),
+                    e);
+        }
+    }
+
     SSLContext context() {
         return context;
     }

@@ -35,6 +35,12 @@ final class TestFleet implements AutoCloseable {
     /** Set before a start. */
     boolean spareVmm;
 
+    /** Set before a start. */
+    Optional<String> controllerUrl = Optional.empty();
+
+    /** Whether agents are told their peers by a file; set before a start. */
+    boolean peersInFile = true;
+
     final Path directory;
     final FleetAuthority authority;
     final ApiClient client;
@@ -87,7 +93,7 @@ final class TestFleet implements AutoCloseable {
     AgentConfig config(String host, Optional<String> imdsUrl) {
         List<AgentConfig.Peer> peers = new ArrayList<>();
         ports.forEach((name, port) -> {
-            if (!name.equals(host)) {
+            if (peersInFile && !name.equals(host)) {
                 peers.add(new AgentConfig.Peer(name, "https://127.0.0.1:" + port, Optional.empty()));
             }
         });
@@ -110,7 +116,8 @@ final class TestFleet implements AutoCloseable {
                 directory.resolve("run-" + host).toString(),
                 Optional.empty(),
                 List.of(),
-                Optional.of(spareVmm));
+                Optional.of(spareVmm),
+                controllerUrl);
     }
 
     String url(String host) {
@@ -238,6 +245,7 @@ final class TestFleet implements AutoCloseable {
     /** A gateway's flows, in memory. */
     static final class RecordingFlows implements FlowTable {
         final Map<String, String> flows = new ConcurrentHashMap<>();
+        final List<String> admitted = new CopyOnWriteArrayList<>();
         final List<Long> terms = new CopyOnWriteArrayList<>();
 
         @Override
@@ -249,6 +257,12 @@ final class TestFleet implements AutoCloseable {
         @Override
         public void drop(String mac) {
             flows.remove(mac);
+        }
+
+        @Override
+        public void admit(List<String> vteps) {
+            admitted.clear();
+            admitted.addAll(vteps);
         }
 
         @Override

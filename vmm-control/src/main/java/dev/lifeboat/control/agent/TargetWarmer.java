@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.control.agent;
+
+/** Gets a target ready ahead of need. Any thread; returns at once. */
+public interface TargetWarmer {
+    void warm(String vmId, String reason);
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.lifeboat.control.controller;
+
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What an agent asks for one of its VMs: {@code POST /v1/targets/VM}.
+ *
+ * @param host that runs the VM
+ * @param cpuProfile name of the CPU profile; {@code host} unless set
+ * @param deadlineMillis wall clock; present when the VM must leave by then
+ * @param warm buy ahead of need
+ * @param atRisk the VM's service level is in danger: no spot hosts
+ * @param zone that is needed, because a volume is there
+ * @param avoid hosts that were tried and did not take it
+ */
+record VmWish(
+        String host,
+        int memoryMiB,
+        int vcpus,
+        String cpuProfile,
+        Optional<Long> deadlineMillis,
+        String reason,
+        boolean warm,
+        boolean atRisk,
+        Optional<String> zone,
+        List<String> avoid) {
+    VmWish {
+        if (host == null || memoryMiB < 1 || vcpus < 1) {
+            throw new IllegalArgumentException("a wish for a target needs \"host\", \"memoryMiB\" and \"vcpus\"");
+        }
+        cpuProfile = cpuProfile == null ? "host" : cpuProfile;
+        deadlineMillis = deadlineMillis == null ? Optional.empty() : deadlineMillis;
+        reason = reason == null ? "" : reason;
+        zone = zone == null ? Optional.empty() : zone;
+        avoid = avoid == null ? List.of() : List.copyOf(avoid);
+    }
+}
