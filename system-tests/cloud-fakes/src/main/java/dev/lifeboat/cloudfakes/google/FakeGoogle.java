@@ -64,7 +64,8 @@ public final class FakeGoogle extends HttpFake {
     }
 
     /** An instance that was there before; it runs. */
-    public synchronized GoogleInstance addInstance(String zone, String name, String address, Map<String, String> labels) {
+    public synchronized GoogleInstance addInstance(
+            String zone, String name, String address, Map<String, String> labels) {
         return resources.view(resources.addRunning(zone, name, address, labels));
     }
 
@@ -120,7 +121,10 @@ public final class FakeGoogle extends HttpFake {
     /** Copies of all routes, whose order is that of their making. */
     public synchronized List<JsonNode> routes() {
         operations.settle();
-        return resources.in("global", "routes").map(r -> (JsonNode) r.deepCopy()).toList();
+        return resources
+                .in("global", "routes")
+                .map(r -> (JsonNode) r.deepCopy())
+                .toList();
     }
 
     @Override
@@ -136,13 +140,19 @@ public final class FakeGoogle extends HttpFake {
             GooglePath path = GooglePath.of(request.uri())
                     .orElseThrow(() -> new GoogleFailure(404, "notFound", "no such method: " + request.path()));
             if (!path.project().equals(project)) {
-                throw new GoogleFailure(404, "notFound", "The resource 'projects/" + path.project() + "' was not found");
-            }
-            String call = path.call(request.method());
-            calls.add(call);
-            if (deniedPermissions.contains("compute." + call)) {
                 throw new GoogleFailure(
-                        403, "forbidden", "Required 'compute." + call + "' permission for 'projects/" + project + "'");
+                        404, "notFound", "The resource 'projects/" + path.project() + "' was not found");
+            }
+            // The SDK's transport knows no PATCH and sends it so.
+            String call = path.call(request.header("x-http-method-override").orElse(request.method()));
+            calls.add(call);
+            String permission = "compute."
+                    + call.replace(".insert", ".create")
+                            .replace(".aggregatedList", ".list")
+                            .replace(".patch", ".update");
+            if (deniedPermissions.contains(permission)) {
+                throw new GoogleFailure(
+                        403, "forbidden", "Required '" + permission + "' permission for 'projects/" + project + "'");
             }
             return FakeAnswer.json(200, JSON.writeValueAsString(dispatch(call, path, request)));
         } catch (GoogleFailure failure) {
@@ -172,9 +182,10 @@ public final class FakeGoogle extends HttpFake {
         return switch (path.collection()) {
             case "" -> JSON.createObjectNode().put("kind", "compute#zone").put("name", path.place());
             case "operations" -> operations.get(path.name());
-            default -> path.scope().equals("aggregated")
-                    ? resources.aggregated(path)
-                    : path.name().isEmpty() ? resources.list(path) : resources.find(path);
+            default ->
+                path.scope().equals("aggregated")
+                        ? resources.aggregated(path)
+                        : path.name().isEmpty() ? resources.list(path) : resources.find(path);
         };
     }
 
@@ -185,7 +196,8 @@ public final class FakeGoogle extends HttpFake {
         } catch (IllegalArgumentException e) {
             throw new GoogleFailure(400, "invalid", "Invalid value for field 'requestId': '" + requestId + "'");
         }
-        String whole = call + " " + path.scope() + " " + path.name() + " " + request.body();
+        // The API ignores the second request with an id, whatever its body.
+        String whole = call + " " + path.scope() + " " + path.name();
         Optional<ObjectNode> repeated = operations.repeated(requestId, whole);
         if (repeated.isPresent()) {
             return repeated.get();
@@ -195,9 +207,8 @@ public final class FakeGoogle extends HttpFake {
         ObjectNode[] operation = new ObjectNode[1];
         Runnable effect;
         if (call.equals("instances.insert")) {
-            Optional<Refusal> refusal = refusals.stream()
-                    .filter(r -> r.instance().test(body))
-                    .findFirst();
+            Optional<Refusal> refusal =
+                    refusals.stream().filter(r -> r.instance().test(body)).findFirst();
             if (refusal.isPresent()) {
                 resources.checkNewInstance(body);
                 takes = timing.staging();
@@ -219,7 +230,11 @@ public final class FakeGoogle extends HttpFake {
     static FakeAnswer error(int status, String reason, String message) {
         ObjectNode root = JSON.createObjectNode();
         ObjectNode error = root.putObject("error").put("code", status).put("message", message);
-        error.putArray("errors").addObject().put("message", message).put("domain", "global").put("reason", reason);
+        error.putArray("errors")
+                .addObject()
+                .put("message", message)
+                .put("domain", "global")
+                .put("reason", reason);
         return FakeAnswer.json(status, root.toString());
     }
 

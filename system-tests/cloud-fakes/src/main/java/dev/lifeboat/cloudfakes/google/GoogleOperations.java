@@ -89,7 +89,12 @@ final class GoogleOperations {
 
     static void fail(ObjectNode operation, int status, String code, String message) {
         operation.put("httpErrorStatusCode", status).put("httpErrorMessage", code);
-        operation.putObject("error").putArray("errors").addObject().put("code", code).put("message", message);
+        operation
+                .putObject("error")
+                .putArray("errors")
+                .addObject()
+                .put("code", code)
+                .put("message", message);
     }
 
     ObjectNode get(String name) {

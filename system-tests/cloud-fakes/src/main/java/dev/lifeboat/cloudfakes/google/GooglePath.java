@@ -17,7 +17,8 @@ import java.util.Optional;
  * @param name empty for the collection itself
  * @param verb empty for the resource itself
  */
-record GooglePath(String project, String scope, String collection, String name, String verb, Map<String, String> query) {
+record GooglePath(
+        String project, String scope, String collection, String name, String verb, Map<String, String> query) {
     static Optional<GooglePath> of(URI uri) {
         List<String> parts = Arrays.asList(uri.getPath().split("/"));
         if (parts.size() < 6 || !"compute".equals(parts.get(1)) || !"v1".equals(parts.get(2))) {
@@ -52,18 +53,29 @@ record GooglePath(String project, String scope, String collection, String name, 
         return scope.substring(scope.indexOf('/') + 1);
     }
 
+    private String service() {
+        String plural = scope.substring(0, Math.max(0, scope.indexOf('/')));
+        String kind = plural.isEmpty() ? scope : plural.substring(0, plural.length() - 1);
+        return switch (collection) {
+            case "operations" -> kind + "Operations";
+            case "backendServices" -> kind + "BackendServices";
+            default -> collection;
+        };
+    }
+
     /** Such as {@code instances.insert}, with the request's method. */
     String call(String method) {
+        String service = service();
         if (!verb.isEmpty()) {
-            return collection + "." + verb;
+            return service + "." + verb;
         }
         if (scope.equals("aggregated")) {
-            return collection + ".aggregatedList";
+            return service + ".aggregatedList";
         }
         if (collection.isEmpty()) {
             return scope.substring(0, Math.max(0, scope.indexOf('/'))) + ".get";
         }
-        return collection
+        return service
                 + switch (method) {
                     case "POST" -> ".insert";
                     case "DELETE" -> ".delete";

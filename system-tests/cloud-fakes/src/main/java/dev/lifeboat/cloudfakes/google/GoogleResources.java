@@ -96,7 +96,9 @@ final class GoogleResources {
         ObjectNode json = byPath.get(path);
         if (json == null || !isVisible(path)) {
             throw new GoogleFailure(
-                    404, "notFound", "The resource '" + base.substring(base.indexOf("projects")) + "/" + path + "' was not found");
+                    404,
+                    "notFound",
+                    "The resource '" + base.substring(base.indexOf("projects")) + "/" + path + "' was not found");
         }
         if ("PROVISIONING".equals(json.path("status").asText())
                 && stagedFrom.containsKey(path)
@@ -151,7 +153,9 @@ final class GoogleResources {
             }
         }
         Map<String, String> labels = new HashMap<>();
-        json.path("labels").fields().forEachRemaining(e -> labels.put(e.getKey(), e.getValue().asText()));
+        json.path("labels")
+                .properties()
+                .forEach(e -> labels.put(e.getKey(), e.getValue().asText()));
         return new GoogleInstance(
                 last(json.path("zone").asText()),
                 json.path("name").asText(),
@@ -205,7 +209,8 @@ final class GoogleResources {
     }
 
     void addGarpService(String region, String name, String address, List<String> instanceIds) {
-        ObjectNode service = put("regions/" + region + "/backendServices/" + name).put("fingerprint", fingerprint());
+        ObjectNode service =
+                put("regions/" + region + "/backendServices/" + name).put("fingerprint", fingerprint());
         ArrayNode backends = service.putArray("backends");
         for (String id : instanceIds) {
             String zone = id.split("/")[0];
@@ -217,7 +222,10 @@ final class GoogleResources {
         }
         String zone = instanceIds.get(0).split("/")[0];
         String neg = "zones/" + zone + "/networkEndpointGroups/" + name + "-" + zone;
-        byPath.get(neg).withArray("endpoints").addObject().put("instance", base + "/" + instancePath(instanceIds.get(0)));
+        byPath.get(neg)
+                .withArray("endpoints")
+                .addObject()
+                .put("instance", base + "/" + instancePath(instanceIds.get(0)));
         ObjectNode policy = service.putObject("haPolicy").put("fastIPMove", "GARP_RA");
         ObjectNode leader = policy.putObject("leader").put("backendGroup", base + "/" + neg);
         leader.putObject("networkEndpoint").put("instance", instanceIds.get(0).split("/")[1]);
@@ -246,7 +254,9 @@ final class GoogleResources {
 
     void checkNewInstance(JsonNode body) {
         require(NAME.matcher(body.path("name").asText()).matches(), "resource.name");
-        require(body.path("machineType").asText().matches("(.*/)?zones/[^/]+/machineTypes/[^/]+"), "resource.machineType");
+        require(
+                body.path("machineType").asText().matches("(.*/)?zones/[^/]+/machineTypes/[^/]+"),
+                "resource.machineType");
         require(body.path("networkInterfaces").size() > 0, "resource.networkInterfaces");
         require(body.path("disks").path(0).path("boot").asBoolean(), "resource.disks");
         require(
@@ -254,7 +264,8 @@ final class GoogleResources {
                 "resource.disks[0].initializeParams.sourceImage");
         body.path("labels").forEach(v -> require(LABEL.matcher(v.asText()).matches(), "resource.labels"));
         JsonNode scheduling = body.path("scheduling");
-        long noticeSeconds = scheduling.path("preemptionNoticeDuration").path("seconds").asLong();
+        long noticeSeconds =
+                scheduling.path("preemptionNoticeDuration").path("seconds").asLong();
         boolean spot = scheduling.path("provisioningModel").asText().equals("SPOT");
         require(noticeSeconds == 0 || noticeSeconds == 120 && spot, "resource.scheduling.preemptionNoticeDuration");
         require(
@@ -294,7 +305,8 @@ final class GoogleResources {
 
     boolean isStuck(String call, GooglePath path, JsonNode body) {
         return switch (call) {
-            case "instances.attachDisk" -> stuckDisks.contains(last(body.path("source").asText()));
+            case "instances.attachDisk" ->
+                stuckDisks.contains(last(body.path("source").asText()));
             case "instances.detachDisk" -> stuckDisks.contains(path.query().getOrDefault("deviceName", ""));
             default -> false;
         };
@@ -336,12 +348,16 @@ final class GoogleResources {
                 find(path);
                 yield () -> byPath.remove(here + path.name());
             }
-            case "backendServices.patch" -> patchService(find(path), body);
+            case "regionBackendServices.patch" -> patchService(find(path), body);
             case "networkEndpointGroups.attachNetworkEndpoints" -> {
                 ObjectNode neg = find(path);
-                yield () -> body.path("networkEndpoints").forEach(e -> neg.withArray("endpoints")
-                        .addObject()
-                        .put("instance", base + "/" + path.scope() + "/instances/" + last(e.path("instance").asText())));
+                yield () -> body.path("networkEndpoints")
+                        .forEach(e -> neg.withArray("endpoints")
+                                .addObject()
+                                .put(
+                                        "instance",
+                                        base + "/" + path.scope() + "/instances/"
+                                                + last(e.path("instance").asText())));
             }
             default -> throw new GoogleFailure(404, "notFound", "no such method: " + call);
         };
@@ -426,7 +442,9 @@ final class GoogleResources {
     }
 
     private static void checkFingerprint(ObjectNode resource, JsonNode body) {
-        if (!resource.path("fingerprint").asText().equals(body.path("fingerprint").asText())) {
+        if (!resource.path("fingerprint")
+                .asText()
+                .equals(body.path("fingerprint").asText())) {
             throw new GoogleFailure(412, "conditionNotMet", "Invalid fingerprint.");
         }
     }
