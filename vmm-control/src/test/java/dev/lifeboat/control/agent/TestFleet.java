@@ -117,6 +117,7 @@ final class TestFleet implements AutoCloseable {
                 Optional.empty(),
                 List.of(),
                 Optional.of(spareVmm),
+                Optional.empty(),
                 controllerUrl);
     }
 
