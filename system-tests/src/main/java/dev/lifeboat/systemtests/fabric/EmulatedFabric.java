@@ -332,7 +332,8 @@ public final class EmulatedFabric implements AutoCloseable {
                 Optional.empty(),
                 List.of(),
                 Optional.empty(),
-                Optional.of("http://" + Machine.HARNESS_ADDRESS + ":" + volumes.port()));
+                Optional.of("http://" + Machine.HARNESS_ADDRESS + ":" + volumes.port()),
+                Optional.empty());
         overlay.text("lifeboat/agent.json", Json.MAPPER.writeValueAsString(config));
         for (String guest : options.guests()) {
             overlay.copy(guestFile(guest, "vmlinuz"), images.guestKernel(guest))

@@ -69,7 +69,8 @@ final class VolumeHandOverIT {
                 spec.lifeboat(),
                 spec.storeKey(),
                 new VmmConfig.Owners(Optional.of("s3://lifeboat/volume-owners"), VmmConfig.Ownership.STRICT, 0),
-                Optional.of(store));
+                Optional.of(store),
+                spec.hooks());
     }
 
     @Test

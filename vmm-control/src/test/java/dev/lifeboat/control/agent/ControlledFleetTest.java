@@ -12,6 +12,8 @@ import dev.lifeboat.control.controller.Controller;
 import dev.lifeboat.control.controller.ControllerConfig;
 import dev.lifeboat.control.controller.TestCloud;
 import dev.lifeboat.vmm.Json;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
@@ -205,7 +207,8 @@ class ControlledFleetTest {
         control(Optional.empty(), "a", "b");
         fleet.start("a");
         fleet.start("b");
-        TestFleet.await(() -> fleet.events("a").contains("peer-reached"), "a to reach b");
+        Path kept = fleet.directory.resolve("run-a/peers.json");
+        TestFleet.await(() -> contains(kept, "\"b\""), "a to hear of b");
         fleet.run("a", "web", "");
         controller.close();
         fleet.stop("a");
@@ -298,6 +301,14 @@ class ControlledFleetTest {
             return Files.exists(file) ? Files.readAllLines(file) : List.of();
         } catch (java.io.IOException e) {
             throw new java.io.UncheckedIOException(e);
+        }
+    }
+
+    private static boolean contains(Path file, String text) {
+        try {
+            return Files.exists(file) && Files.readString(file).contains(text);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 }
