@@ -49,8 +49,8 @@ public final class DemoCommand implements LifeboatCommand, Callable<Integer> {
 
     @Option(
             names = "--warning-seconds",
-            defaultValue = "45",
-            description = "from the notice to the end of host A; default: 45 (EC2 gives 120)")
+            defaultValue = "75",
+            description = "from the notice to the end of host A; default: 75 (EC2 gives 120)")
     private int warningSeconds;
 
     @Option(names = "--keep-logs", description = "keep logs and recordings after a good run, too")
@@ -60,7 +60,7 @@ public final class DemoCommand implements LifeboatCommand, Callable<Integer> {
     private static final int HOST_OVERHEAD_MIB = 1400;
 
     /** Boots and waits that {@link DemoRun} allows, one after the other. */
-    private static final int SLOWEST_SECONDS = 600;
+    private static final int SLOWEST_SECONDS = 1200;
 
     @Override
     public Integer call() throws IOException, InterruptedException {

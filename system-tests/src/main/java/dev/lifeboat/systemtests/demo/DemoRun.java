@@ -25,9 +25,9 @@ final class DemoRun {
     private static final String GUEST = "redis-guest";
     private static final int GUEST_NUMBER = 10;
     private static final String GUEST_MAC = "52:54:00:88:01:0a";
-    private static final Duration GUEST_LIMIT = Duration.ofSeconds(240);
-    private static final Duration LOAD_LIMIT = Duration.ofSeconds(60);
-    private static final Duration EPOCH_LIMIT = Duration.ofSeconds(120);
+    private static final Duration GUEST_LIMIT = Duration.ofSeconds(400);
+    private static final Duration LOAD_LIMIT = Duration.ofSeconds(150);
+    private static final Duration EPOCH_LIMIT = Duration.ofSeconds(300);
     /** Enough epochs that the first, which holds everything, is behind, and ordinary ones have been made. */
     private static final int LEAST_EPOCHS = 5;
 

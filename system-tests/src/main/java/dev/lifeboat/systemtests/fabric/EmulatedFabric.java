@@ -50,8 +50,8 @@ public final class EmulatedFabric implements AutoCloseable {
     private static final String S3_ACCESS_KEY = "lifeboat-test";
 
     private static final String S3_SECRET_KEY = "lifeboat-test-secret";
-    private static final Duration BOOT_LIMIT = Duration.ofSeconds(90);
-    private static final Duration READY_LIMIT = Duration.ofSeconds(120);
+    private static final Duration BOOT_LIMIT = Duration.ofSeconds(180);
+    private static final Duration READY_LIMIT = Duration.ofSeconds(300);
     private static final int GATEWAY_MEMORY_MIB = 2048;
     private static final int CLIENT_MEMORY_MIB = 896;
     private static final int VCPUS = 1;
@@ -75,18 +75,6 @@ public final class EmulatedFabric implements AutoCloseable {
     private EmulatedFabric(FabricOptions options, Images images) {
         this.options = options;
         this.images = images;
-    }
-
-    /** Starts all machines at once; {@link #awaitReady} waits for them. */
-    public static EmulatedFabric start(FabricOptions options, Images images) throws IOException {
-        EmulatedFabric fabric = startFirst(options, images);
-        try {
-            fabric.startOthers();
-            return fabric;
-        } catch (IOException | RuntimeException e) {
-            fabric.close();
-            throw e;
-        }
     }
 
     /**
@@ -248,7 +236,8 @@ public final class EmulatedFabric implements AutoCloseable {
                             e);
                 }
             }
-            Thread.sleep(100);
+            // Each try is a TLS handshake, which costs the machine seconds of its processor while it starts.
+            Thread.sleep(1_000);
         }
     }
 

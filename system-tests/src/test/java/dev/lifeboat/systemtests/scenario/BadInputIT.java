@@ -27,7 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 @OnRealKvm
 final class BadInputIT {
 
-    private static final Duration LIMIT = Duration.ofSeconds(90);
+    private static final Duration LIMIT = Duration.ofSeconds(240);
     private static final String KERNEL = EmulatedFabric.guestFile("test-guest", "vmlinuz");
     private static final String INITRD = EmulatedFabric.guestFile("test-guest", "initrd");
 

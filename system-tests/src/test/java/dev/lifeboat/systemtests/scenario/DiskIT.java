@@ -24,8 +24,8 @@ import org.junit.jupiter.api.io.TempDir;
 @OnRealKvm
 final class DiskIT {
 
-    private static final Duration RESTORE_LIMIT = Duration.ofSeconds(150);
-    private static final Duration CLIENT_LIMIT = Duration.ofSeconds(330);
+    private static final Duration RESTORE_LIMIT = Duration.ofSeconds(400);
+    private static final Duration CLIENT_LIMIT = Duration.ofSeconds(600);
     private static final String VM = "database";
     private static final int NUMBER = 41;
     private static final int PGBENCH_PER_SECOND = 4;

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @ExtendWith(SharedFabric.class)
 final class EmulatedFabricIT {
 
-    private static final Duration LIMIT = Duration.ofSeconds(30);
+    private static final Duration LIMIT = Duration.ofSeconds(60);
 
     private static boolean pings(EmulatedFabric fabric, String from, String address) throws Exception {
         return fabric.machine(from).exec("ping -c 1 -W 3 " + address, LIMIT).exitCode() == 0;

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 final class MonitorIT {
 
     /** Twelve tests of 5 to 40 s each on an emulated processor, and room for a machine that does other things too. */
-    private static final int LIMIT_SECONDS = 420;
+    private static final int LIMIT_SECONDS = 700;
 
     @Test
     void guestsOfAllShapesBootWorkAndAreSavedAndRestoredInPlace() throws Exception {

@@ -28,8 +28,8 @@ final class MovesIT {
 
     private static final int OPERATIONS_PER_SECOND = 60;
     private static final int KEYS = 300;
-    private static final Duration ROUND_LIMIT = Duration.ofSeconds(120);
-    private static final Duration FAILURE_LIMIT = Duration.ofSeconds(90);
+    private static final Duration ROUND_LIMIT = Duration.ofSeconds(300);
+    private static final Duration FAILURE_LIMIT = Duration.ofSeconds(240);
     /** A move's blackout, and other work of the one processor of a host; far below what TCP bears. */
     private static final long STALL_LIMIT_MS = 20_000;
     /** Slow enough that the first round of pages takes seconds, fast enough for handshakes. */

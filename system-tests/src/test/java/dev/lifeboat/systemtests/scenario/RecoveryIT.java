@@ -25,8 +25,8 @@ import org.junit.jupiter.api.io.TempDir;
 @OnRealKvm
 final class RecoveryIT {
 
-    private static final Duration RESTORE_LIMIT = Duration.ofSeconds(150);
-    private static final Duration CLIENT_LIMIT = Duration.ofSeconds(90);
+    private static final Duration RESTORE_LIMIT = Duration.ofSeconds(400);
+    private static final Duration CLIENT_LIMIT = Duration.ofSeconds(240);
     private static final String VM = "cut-off";
     private static final int NUMBER = 21;
     private static final int KEYS = 400;

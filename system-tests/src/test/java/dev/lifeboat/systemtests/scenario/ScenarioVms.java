@@ -27,10 +27,10 @@ import java.util.concurrent.Callable;
 final class ScenarioVms implements AutoCloseable {
 
     private static final List<String> HOSTS = List.of("host-a", "host-b", "host-c");
-    private static final Duration BOOT_LIMIT = Duration.ofSeconds(150);
-    private static final Duration LOAD_LIMIT = Duration.ofSeconds(60);
-    private static final Duration EPOCH_LIMIT = Duration.ofSeconds(120);
-    static final Duration MOVE_LIMIT = Duration.ofSeconds(150);
+    private static final Duration BOOT_LIMIT = Duration.ofSeconds(400);
+    private static final Duration LOAD_LIMIT = Duration.ofSeconds(150);
+    private static final Duration EPOCH_LIMIT = Duration.ofSeconds(300);
+    static final Duration MOVE_LIMIT = Duration.ofSeconds(400);
     /** An answer costs a host on a software processor tens of milliseconds. */
     private static final long POLL_MS = 500;
 

@@ -8,6 +8,7 @@ import dev.lifeboat.control.http.ApiClient;
 import dev.lifeboat.control.http.ApiError;
 import dev.lifeboat.vmm.Json;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
@@ -20,6 +21,11 @@ import java.util.function.Supplier;
 final class PeerKeepalive implements AutoCloseable {
     private static final long PERIOD_MS = 2_000;
     private static final long LIMIT_MS = 10_000;
+    /**
+     * One that did not answer is left alone for longer and longer, up to this: each visit to a host that is busy starting is
+     * a TLS handshake, and given up half-way it has only made that host slower.
+     */
+    private static final long LONGEST_REST_MS = 16_000;
 
     private final AgentConfig config;
     private final Peers peers;
@@ -27,6 +33,9 @@ final class PeerKeepalive implements AutoCloseable {
     private final Supplier<Collection<VmRun>> runs;
     private final Events events;
     private final Map<String, Boolean> reachable = new ConcurrentHashMap<>();
+    /** Of the thread's own. */
+    private final Map<String, Rest> rests = new HashMap<>();
+
     private final Thread thread = new Thread(this::run, "peer-keepalive");
 
     PeerKeepalive(AgentConfig config, Peers peers, ApiClient client, Supplier<Collection<VmRun>> runs, Events events) {
@@ -69,19 +78,35 @@ final class PeerKeepalive implements AutoCloseable {
     }
 
     private void visit(String name, Runnable call) {
+        Rest rest = rests.getOrDefault(name, Rest.NONE);
+        if (System.nanoTime() - rest.untilNs() < 0) {
+            return;
+        }
         boolean before = reachable.getOrDefault(name, false);
         boolean known = reachable.containsKey(name);
         try {
             call.run();
             reachable.put(name, true);
+            rests.remove(name);
             if (!before) {
                 events.add("peer-reached", "", name);
             }
         } catch (ApiError | ControlException e) {
             reachable.put(name, false);
+            rests.put(name, rest.longer());
             if (before || !known) {
                 events.add("peer-lost", "", name + ": " + e.getMessage());
             }
+        }
+    }
+
+    /** From one visit in vain to the next. */
+    private record Rest(long millis, long untilNs) {
+        static final Rest NONE = new Rest(PERIOD_MS / 2, System.nanoTime());
+
+        Rest longer() {
+            long longerMs = Math.min(2 * millis, LONGEST_REST_MS);
+            return new Rest(longerMs, System.nanoTime() + longerMs * 1_000_000);
         }
     }
 
