@@ -7,6 +7,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.lifeboat.control.ControlException;
 import dev.lifeboat.control.ExitCode;
 import dev.lifeboat.control.LogSetup;
+import dev.lifeboat.control.cloud.Signal;
+import dev.lifeboat.control.cloud.SignalMessage;
 import dev.lifeboat.control.host.KvmDevice;
 import dev.lifeboat.control.http.ApiClient;
 import dev.lifeboat.control.http.ApiError;
@@ -24,8 +26,8 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * The agent of one host: what it does, without the HTTPS around it ({@link AgentApi}). Threads: {@code spot-watch},
- * {@code peer-keepalive}, {@code receiver-limit}, {@code spare-vmm}, one {@code vm-watch-ID} a VM, one {@code evacuate-ID} a move, one
+ * The agent of one host: what it does, without the HTTPS around it ({@link AgentApi}). Threads: those of
+ * {@link SignalWatch}, {@code peer-keepalive}, {@code receiver-limit}, {@code spare-vmm}, one {@code vm-watch-ID} a VM, one {@code evacuate-ID} a move, one
  * {@code arrive-ID} a VM that has come up. VMs are processes of their own and outlive the agent.
  */
 public final class Agent implements AutoCloseable {
@@ -47,35 +49,56 @@ public final class Agent implements AutoCloseable {
     private final GuestNetwork network;
     private final VmSupervisor supervisor;
     private final PeerKeepalive keepalive;
-    private final Optional<SpotWatch> spotWatch;
+    private final SignalWatch signalWatch;
+    private final SignalReactions reactions;
     private final AgentApi api;
     private final Map<String, Evacuation> evacuations = new ConcurrentHashMap<>();
+    private final EvacuationTurns turns = new EvacuationTurns();
     private final Map<String, VmSpec> plans = new ConcurrentHashMap<>();
     private final Map<VmRun, Long> receiversUntilMillis = new ConcurrentHashMap<>();
     private final Thread receiverLimit = new Thread(this::limitReceivers, "receiver-limit");
 
     public Agent(AgentConfig config, VmmLauncher launcher, GuestNetwork network, Path kvmDevice) {
+        this(config, launcher, network, kvmDevice, TargetWarmer.NONE, StreamingRate.FIXED);
+    }
+
+    /**
+     * @param warmer makes targets ready when a signal asks for it
+     * @param rate streams more often when a signal asks for it
+     */
+    public Agent(
+            AgentConfig config,
+            VmmLauncher launcher,
+            GuestNetwork network,
+            Path kvmDevice,
+            TargetWarmer warmer,
+            StreamingRate rate) {
         this.config = config;
         this.network = network;
         FleetTls tls = FleetTls.read(config.tls());
         client = new ApiClient(tls);
         supervisor = new VmSupervisor(config, launcher, network, kvmDevice, this::spareAllowed, this::onState);
         keepalive = new PeerKeepalive(config, client, supervisor::all, events);
-        spotWatch = config.imdsBaseUrl()
-                .map(url -> new SpotWatch(
-                        new ImdsClient(url, System::currentTimeMillis),
-                        config.imdsPollMillis().orElse(AgentConfig.DEFAULT_IMDS_POLL_MILLIS),
-                        events,
-                        notice -> evacuateAll(notice.deadlineMillis())));
+        signalWatch = new SignalWatch(config, events, supervisor::isEmpty, this::onSignal, this::onSignalWithdrawn);
+        reactions = new SignalReactions(config, events, signalWatch::cloud, warmer, rate, this::evacuateByNotice);
         api = new AgentApi(this, config.listen(), tls);
     }
 
     /** Reads {@code agent.json} and runs until the process is told to end. */
     public static void run(Path configFile) throws InterruptedException {
+        run(configFile, Optional.empty(), Optional.empty());
+    }
+
+    /**
+     * @param cloud in place of the configured one
+     * @param metadataUrl in place of the configured one
+     */
+    public static void run(Path configFile, Optional<String> cloud, Optional<String> metadataUrl)
+            throws InterruptedException {
         LogSetup.informByDefault();
         AgentConfig config;
         try {
-            config = Json.readFile(configFile, AgentConfig.class);
+            config = Json.readFile(configFile, AgentConfig.class).listeningTo(cloud, metadataUrl);
         } catch (IllegalArgumentException e) {
             throw new ControlException(ExitCode.USAGE, e.getMessage(), e);
         }
@@ -96,7 +119,7 @@ public final class Agent implements AutoCloseable {
         int adopted = supervisor.adopt();
         api.start();
         keepalive.start();
-        spotWatch.ifPresent(SpotWatch::start);
+        signalWatch.start();
         receiverLimit.setDaemon(true);
         receiverLimit.start();
         supervisor.keepSpare();
@@ -109,7 +132,7 @@ public final class Agent implements AutoCloseable {
     /** Stops the agent, not its VMs. */
     @Override
     public void close() {
-        spotWatch.ifPresent(SpotWatch::close);
+        signalWatch.close();
         keepalive.close();
         receiverLimit.interrupt();
         api.close();
@@ -134,7 +157,8 @@ public final class Agent implements AutoCloseable {
         health.put("role", "agent").put("host", config.host()).put("atMillis", System.currentTimeMillis());
         health.put("spareVmm", supervisor.hasSpare());
         health.put("vms", supervisor.all().stream().filter(run -> !run.isOver()).count());
-        notice().ifPresent(notice -> health.set("notice", Json.MAPPER.valueToTree(notice)));
+        signalWatch.cloud().ifPresent(cloud -> health.put("cloud", cloud.word()));
+        signalWatch.notice().ifPresent(notice -> health.set("notice", signalWatch.describe(notice)));
         return health;
     }
 
@@ -260,19 +284,18 @@ public final class Agent implements AutoCloseable {
 
     /** On a host that is taken away, or that sends VMs away, nothing more will start soon. */
     private boolean spareAllowed() {
-        return notice().isEmpty() && evacuations.values().stream().allMatch(Evacuation::isOver);
-    }
-
-    private Optional<SpotNotice> notice() {
-        return spotWatch.flatMap(SpotWatch::notice);
+        return signalWatch.notice().isEmpty() && evacuations.values().stream().allMatch(Evacuation::isOver);
     }
 
     private void refuseWhenLeaving() {
-        notice().ifPresent(notice -> {
+        signalWatch.notice().ifPresent(notice -> {
             throw new ApiError(
                     409,
-                    "the cloud takes host " + config.host() + " away in "
-                            + (notice.deadlineMillis() - System.currentTimeMillis()) + " ms; choose another host");
+                    "the cloud takes host " + config.host() + " away"
+                            + signalWatch
+                                    .leftMillis(notice)
+                                    .map(left -> " in " + left + " ms")
+                                    .orElse("") + "; choose another host");
         });
     }
 
@@ -281,12 +304,29 @@ public final class Agent implements AutoCloseable {
         return run.describe();
     }
 
-    private void evacuateAll(long deadlineMillis) {
-        for (VmRun run : supervisor.all()) {
-            // One that is still starting or arriving follows when it runs, see onState.
-            if (CAN_MOVE.contains(run.state())) {
-                evacuateByNotice(run, deadlineMillis);
-            }
+    ArrayNode signals() {
+        ArrayNode all = Json.MAPPER.createArrayNode();
+        signalWatch.standing().forEach(signal -> all.add(signalWatch.describe(signal)));
+        return all;
+    }
+
+    void signalsFromController(List<SignalMessage> messages) {
+        signalWatch.controller(messages);
+    }
+
+    private void onSignal(Signal signal) {
+        // One that is still starting or arriving follows when it runs, see onState.
+        reactions.react(
+                signal,
+                signalWatch.leftMillis(signal),
+                supervisor.all().stream()
+                        .filter(run -> CAN_MOVE.contains(run.state()))
+                        .toList());
+    }
+
+    private void onSignalWithdrawn(Signal signal) {
+        if (signalWatch.notice().isEmpty()) {
+            turns.cancelWaiting("the cloud took its notice back before the move began");
         }
     }
 
@@ -297,22 +337,31 @@ public final class Agent implements AutoCloseable {
             events.add("evacuation-failed", vmId, "agent.json names no \"peers\" to evacuate to");
             return;
         }
-        try {
-            start(run, targets, true, deadlineMillis);
-        } catch (ApiError underWay) {
-            events.add("evacuation-goes-on", vmId, underWay.getMessage());
+        Evacuation fresh =
+                new Evacuation(run, targets, true, deadlineMillis, client, events, config.host(), turns::over);
+        Evacuation standing = claim(run, fresh);
+        if (standing == fresh) {
+            turns.queue(fresh);
+        } else {
+            events.add("evacuation-goes-on", vmId, "VM " + vmId + " is being evacuated already");
+            standing.tighten(deadlineMillis);
         }
     }
 
     private Evacuation start(VmRun run, List<AgentConfig.Peer> targets, boolean untilDeadline, long deadlineMillis) {
-        Evacuation fresh = new Evacuation(run, targets, untilDeadline, deadlineMillis, client, events, config.host());
-        Evacuation standing = evacuations.compute(
-                run.spec().vmId(), (id, earlier) -> earlier != null && !earlier.isOver() ? earlier : fresh);
-        if (standing != fresh) {
+        Evacuation fresh =
+                new Evacuation(run, targets, untilDeadline, deadlineMillis, client, events, config.host(), () -> {});
+        if (claim(run, fresh) != fresh) {
             throw new ApiError(409, "VM " + run.spec().vmId() + " is being evacuated already");
         }
         fresh.start();
         return fresh;
+    }
+
+    /** The evacuation that counts for the VM: one that is not over yet, else the fresh one. */
+    private Evacuation claim(VmRun run, Evacuation fresh) {
+        return evacuations.compute(
+                run.spec().vmId(), (id, earlier) -> earlier != null && !earlier.isOver() ? earlier : fresh);
     }
 
     /** The planned target first, then the other peers, those that answered last time before those that did not. */
@@ -343,7 +392,9 @@ public final class Agent implements AutoCloseable {
             receiversUntilMillis.remove(run);
             // A host can be taken away while a VM is still on its way to it.
             if (evacuation == null || !evacuation.isOf(run)) {
-                notice().ifPresent(notice -> evacuateByNotice(run, notice.deadlineMillis()));
+                for (Signal signal : signalWatch.standing()) {
+                    reactions.react(signal, signalWatch.leftMillis(signal), List.of(run));
+                }
             }
             if (run.spec().mac().isPresent()) {
                 Thread thread = new Thread(() -> arrive(run, run.spec().mac().get()), "arrive-" + vmId);
@@ -424,6 +475,7 @@ public final class Agent implements AutoCloseable {
         try {
             while (true) {
                 Thread.sleep(1_000);
+                reactions.refreshRules();
                 for (Map.Entry<VmRun, Long> receiver : receiversUntilMillis.entrySet()) {
                     VmRun run = receiver.getKey();
                     if (System.currentTimeMillis() > receiver.getValue()

@@ -2,9 +2,13 @@
 package dev.lifeboat.control.agent;
 
 import dev.lifeboat.control.NetworkConfig;
+import dev.lifeboat.control.cloud.CloudKind;
+import dev.lifeboat.control.cloud.CloudProbe;
+import dev.lifeboat.control.cloud.MetadataHttp;
 import dev.lifeboat.vmm.VmmConfig;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -16,7 +20,7 @@ import java.util.Optional;
  * @param peers hosts that can take VMs
  * @param network absent: VMs without network only
  * @param store absent: no streaming, no restore
- * @param imdsBaseUrl absent: no watch for spot notices
+ * @param imdsBaseUrl the older form of {@code cloud: aws} with a {@code metadataBaseUrl}
  * @param imdsPollMillis {@value #DEFAULT_IMDS_POLL_MILLIS} unless set. AWS advises 5 s or less between looks, its own
  *     termination handler takes 2 s; a notice gives 108 s in the worst case seen, and each second waited is one second
  *     less to move in, while one local request a second costs nothing
@@ -24,6 +28,10 @@ import java.util.Optional;
  * @param defaultLifeboat the peer that VMs without a wish of their own are evacuated to
  * @param vmmJvmFlags added to the agent's own JVM flags when it starts a {@code vmm}
  * @param spareVmm whether a {@code vmm} process is kept ready for the next VM; true unless set
+ * @param cloud aws, azure, gcp, or {@value #NO_CLOUD} for a host that listens to no cloud; found out unless set
+ * @param metadataBaseUrl of the cloud's metadata service; {@value CloudProbe#METADATA_URL} unless set
+ * @param metadataOptions what only one cloud has, docs/signals.md lists them
+ * @param rulesFile what to do on which signal, read again when it changes; the default rules unless set
  */
 public record AgentConfig(
         String host,
@@ -39,8 +47,50 @@ public record AgentConfig(
         String runDirectory,
         Optional<String> defaultLifeboat,
         List<String> vmmJvmFlags,
-        Optional<Boolean> spareVmm) {
+        Optional<Boolean> spareVmm,
+        Optional<String> cloud,
+        Optional<String> metadataBaseUrl,
+        Map<String, String> metadataOptions,
+        Optional<String> rulesFile) {
+    public static final String NO_CLOUD = "none";
     public static final int DEFAULT_IMDS_POLL_MILLIS = 1_000;
+
+    /** Listens to EC2's metadata service when {@code imdsBaseUrl} is there, and to no cloud when it is not. */
+    public AgentConfig(
+            String host,
+            String listen,
+            Optional<String> address,
+            VmmConfig.Tls tls,
+            List<Peer> peers,
+            Optional<GatewayAt> gateway,
+            Optional<NetworkConfig> network,
+            Optional<VmmConfig.Store> store,
+            Optional<String> imdsBaseUrl,
+            Optional<Integer> imdsPollMillis,
+            String runDirectory,
+            Optional<String> defaultLifeboat,
+            List<String> vmmJvmFlags,
+            Optional<Boolean> spareVmm) {
+        this(
+                host,
+                listen,
+                address,
+                tls,
+                peers,
+                gateway,
+                network,
+                store,
+                imdsBaseUrl,
+                imdsPollMillis,
+                runDirectory,
+                defaultLifeboat,
+                vmmJvmFlags,
+                spareVmm,
+                imdsBaseUrl.isPresent() ? Optional.empty() : Optional.of(NO_CLOUD),
+                Optional.empty(),
+                Map.of(),
+                Optional.empty());
+    }
 
     /** Another host: its agent's URL and the address of its tunnels. */
     public record Peer(String host, String url, Optional<String> underlayAddress) {
@@ -75,6 +125,21 @@ public record AgentConfig(
         defaultLifeboat = defaultLifeboat == null ? Optional.empty() : defaultLifeboat;
         vmmJvmFlags = vmmJvmFlags == null ? List.of() : List.copyOf(vmmJvmFlags);
         spareVmm = spareVmm == null ? Optional.empty() : spareVmm;
+        cloud = cloud == null ? Optional.empty() : cloud;
+        metadataBaseUrl = metadataBaseUrl == null ? Optional.empty() : metadataBaseUrl;
+        metadataOptions = metadataOptions == null ? Map.of() : Map.copyOf(metadataOptions);
+        rulesFile = rulesFile == null ? Optional.empty() : rulesFile;
+        require(
+                cloud.isEmpty()
+                        || cloud.get().equals(NO_CLOUD)
+                        || CloudKind.of(cloud.get()).isPresent(),
+                "\"cloud\" must be aws, azure, gcp or none, not " + cloud.orElse(""));
+        require(
+                imdsBaseUrl.isEmpty() || (cloud.isEmpty() && metadataBaseUrl.isEmpty()),
+                "\"imdsBaseUrl\" is the older form of \"cloud\": \"aws\" with \"metadataBaseUrl\": use one of them");
+        for (Optional<String> url : List.of(imdsBaseUrl, metadataBaseUrl)) {
+            url.ifPresent(MetadataHttp::new);
+        }
         int poll = imdsPollMillis.orElse(DEFAULT_IMDS_POLL_MILLIS);
         require(poll >= 100, "\"imdsPollMillis\" must be 100 or more, not " + poll);
         if (defaultLifeboat.isPresent()) {
@@ -102,6 +167,46 @@ public record AgentConfig(
 
     public Optional<Peer> peer(String name) {
         return peers.stream().filter(peer -> peer.host().equals(name)).findFirst();
+    }
+
+    /** The same, but for what a command line says about the cloud. */
+    AgentConfig listeningTo(Optional<String> otherCloud, Optional<String> otherUrl) {
+        if (otherCloud.isEmpty() && otherUrl.isEmpty()) {
+            return this;
+        }
+        Optional<String> here = imdsBaseUrl.isPresent() ? Optional.of(CloudKind.AWS.word()) : cloud;
+        return new AgentConfig(
+                host,
+                listen,
+                address,
+                tls,
+                peers,
+                gateway,
+                network,
+                store,
+                Optional.empty(),
+                imdsPollMillis,
+                runDirectory,
+                defaultLifeboat,
+                vmmJvmFlags,
+                spareVmm,
+                otherCloud.or(() -> here),
+                otherUrl.or(() -> imdsBaseUrl).or(() -> metadataBaseUrl),
+                metadataOptions,
+                rulesFile);
+    }
+
+    /** The cloud that is named here, in either form. */
+    Optional<CloudKind> namedCloud() {
+        return imdsBaseUrl.isPresent() ? Optional.of(CloudKind.AWS) : cloud.flatMap(CloudKind::of);
+    }
+
+    boolean listensToNoCloud() {
+        return cloud.map(NO_CLOUD::equals).orElse(false);
+    }
+
+    String metadataUrl() {
+        return imdsBaseUrl.or(() -> metadataBaseUrl).orElse(CloudProbe.METADATA_URL);
     }
 
     private static void require(boolean condition, String message) {

@@ -35,6 +35,12 @@ final class TestFleet implements AutoCloseable {
     /** Set before a start. */
     boolean spareVmm;
 
+    Optional<Path> rulesFile = Optional.empty();
+    Optional<String> cloud = Optional.empty();
+    Map<String, String> metadataOptions = Map.of();
+    TargetWarmer warmer = TargetWarmer.NONE;
+    StreamingRate rate = StreamingRate.FIXED;
+
     final Path directory;
     final FleetAuthority authority;
     final ApiClient client;
@@ -76,7 +82,9 @@ final class TestFleet implements AutoCloseable {
                 config(host, imdsUrl),
                 new VmmLauncher(FakeVmm.class.getName(), List.of("-XX:TieredStopAtLevel=1", "-Xshare:auto")),
                 network,
-                kernel);
+                kernel,
+                warmer,
+                rate);
         agent.start();
         agents.put(host, agent);
         return agent;
@@ -103,12 +111,17 @@ final class TestFleet implements AutoCloseable {
                 Optional.empty(),
                 Optional.of(
                         new VmmConfig.Store("dir:" + directory.resolve("store"), Optional.empty(), Optional.empty())),
-                imdsUrl,
+                Optional.empty(),
                 Optional.of(100),
                 directory.resolve("run-" + host).toString(),
                 Optional.empty(),
                 List.of(),
-                Optional.of(spareVmm));
+                Optional.of(spareVmm),
+                // Found out at the test's address, and nowhere else.
+                imdsUrl.isPresent() ? cloud : Optional.of(AgentConfig.NO_CLOUD),
+                imdsUrl,
+                metadataOptions,
+                rulesFile.map(Path::toString));
     }
 
     String url(String host) {
