@@ -34,6 +34,7 @@ public final class CloudProbe {
     private CloudProbe() {}
 
     /**
+     * @throws IllegalArgumentException when the URL is not that of a metadata service
      * @return empty when none answers and the machine's vendor is no cloud either
      */
     public static Optional<CloudKind> recognise(String baseUrl) throws InterruptedException {
@@ -41,6 +42,7 @@ public final class CloudProbe {
     }
 
     static Optional<CloudKind> recognise(String baseUrl, Path vendorFile) throws InterruptedException {
+        new MetadataHttp(baseUrl);
         Optional<CloudKind> hint = vendor(vendorFile);
         Set<CloudKind> answering = ask(baseUrl);
         if (answering.isEmpty()) {

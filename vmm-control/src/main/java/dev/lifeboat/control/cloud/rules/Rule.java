@@ -7,6 +7,7 @@ import dev.lifeboat.control.cloud.CloudKind;
 import dev.lifeboat.control.cloud.Signal;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
@@ -40,7 +41,7 @@ public record Rule(
         cloud = cloud == null ? Optional.empty() : cloud;
         vm = vm == null ? Optional.empty() : vm;
         priority = priority == null ? Optional.empty() : priority;
-        if (reactions == null || reactions.isEmpty() || reactions.contains(null)) {
+        if (reactions == null || reactions.isEmpty() || reactions.stream().anyMatch(Objects::isNull)) {
             throw new IllegalArgumentException("a rule needs \"do\": one or a list of " + List.of(Reaction.values()));
         }
         reactions = List.copyOf(reactions);

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 
@@ -34,7 +35,7 @@ public record Rules(List<Rule> rules) {
     }
 
     public Rules {
-        if (rules == null || rules.stream().anyMatch(java.util.Objects::isNull)) {
+        if (rules == null || rules.stream().anyMatch(Objects::isNull)) {
             throw new IllegalArgumentException("\"rules\" must be a list of rules");
         }
         rules = List.copyOf(rules);

@@ -45,8 +45,9 @@ class ShutdownSourceTest {
     }
 
     private String lock() {
-        return "echo held > " + directory.resolve("lock") + "; trap 'rm " + directory.resolve("lock")
-                + "; exit' TERM; while read line; do :; done & wait";
+        Path lock = directory.resolve("lock");
+        return "trap 'rm " + lock + "' EXIT; trap 'exit 0' TERM; echo held > " + lock
+                + "; while :; do sleep 0.1; done";
     }
 
     @Test

@@ -94,12 +94,12 @@ class ReplayTest {
 
     @Test
     void aTraceWithAnErrorIsRefusedWithTheLine() throws Exception {
-        String good = "{\"atMs\":5,\"cloud\":\"aws\",\"host\":\"h\",\"source\":\"s\",\"signals\":[]}\n";
+        String good = "{\"atMs\":5,\"cloud\":\"aws\",\"host\":\"h\",\"source\":\"s\",\"signals\":[],\"gone\":false}\n";
         for (String wrong : List.of(
                 "{\"atMs\":",
                 "{\"atMs\":6,\"cloud\":\"ibm\",\"host\":\"h\",\"gone\":true}",
                 "{\"atMs\":4,\"cloud\":\"aws\",\"host\":\"h\",\"source\":\"\",\"gone\":true}",
-                "{\"atMs\":6,\"cloud\":\"aws\",\"host\":\"h\",\"source\":\"s\",\"signals\":[{\"kind\":\"HINT\"}]}")) {
+                "{\"atMs\":6,\"cloud\":\"aws\",\"host\":\"h\",\"source\":\"s\",\"signals\":[{\"kind\":\"HINT\"}],\"gone\":false}")) {
             Path file = Files.writeString(directory.resolve("trace.jsonl"), good + wrong + "\n");
             assertThatThrownBy(() -> Trace.read(file))
                     .isInstanceOf(IllegalArgumentException.class)
