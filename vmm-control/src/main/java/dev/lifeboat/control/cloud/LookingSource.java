@@ -28,6 +28,9 @@ public abstract class LookingSource implements PreemptionSource {
     /** What stands now. */
     protected abstract List<Signal> look() throws IOException, InterruptedException;
 
+    /** Loads what only a signal needs, before there is one: on a busy host classes take seconds. */
+    protected void prepare() throws IOException {}
+
     /** What is to be done once the sink knows; its failure is told and changes nothing of what stands. */
     protected void afterLook() throws IOException {}
 
@@ -38,6 +41,11 @@ public abstract class LookingSource implements PreemptionSource {
 
     @Override
     public final void watch(SignalSink sink) throws InterruptedException {
+        try {
+            prepare();
+        } catch (IOException e) {
+            throw new IllegalStateException("a signal of the right shape is not understood", e);
+        }
         long backoffMs = FIRST_BACKOFF_MS;
         while (true) {
             long waitMs = pauseMs;

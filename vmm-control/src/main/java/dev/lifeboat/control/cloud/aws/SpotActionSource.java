@@ -39,6 +39,12 @@ final class SpotActionSource extends LookingSource {
         return answer.isEmpty() ? List.of() : List.of(parse(answer.get()));
     }
 
+    @Override
+    protected void prepare() throws IOException {
+        parse(new MetadataHttp.Answer(
+                200, "{\"action\":\"stop\",\"time\":\"2026-01-01T00:00:00Z\"}", 0, Optional.empty(), Optional.empty()));
+    }
+
     private Signal parse(MetadataHttp.Answer answer) throws IOException {
         JsonNode notice;
         try {

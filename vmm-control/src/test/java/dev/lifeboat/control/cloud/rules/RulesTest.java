@@ -73,7 +73,7 @@ class RulesTest {
         String[][] wrong = {
             {"{\"rules\": [\n  {\"kind\": \"HINT\", \"do\": \"FLY\"}\n]}", "line 2", "FLY"},
             {"{\"rules\": [\n\n  {\"kind\": \"RUMOUR\", \"do\": \"IGNORE\"}\n]}", "line 3", "RUMOUR"},
-            {"{\"rules\": [\n  {\"colour\": 1}\n]}", "line 2", "colour"},
+            {"{\"rules\": [\n  {\"colour\": 1, \"do\": \"IGNORE\"}\n]}", "line 2", "colour"},
             {"{\"rules\": [\n  {\"kind\": \"HINT\"}\n]}", "line 2", "a rule needs \"do\""},
             {"{\"rules\": [\n  {\"cloud\": \"ibm\", \"do\": \"IGNORE\"}\n]}", "line 2", "ibm"},
             {"{\"rules\": [\n  {\"do\": [\"IGNORE\", \"EVACUATE\"]}\n]}", "line 2", "IGNORE as well"},
