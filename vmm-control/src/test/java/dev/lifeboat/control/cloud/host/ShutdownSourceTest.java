@@ -46,8 +46,7 @@ class ShutdownSourceTest {
 
     private String lock() {
         Path lock = directory.resolve("lock");
-        return "trap 'rm " + lock + "' EXIT; trap 'exit 0' TERM; echo held > " + lock
-                + "; while :; do sleep 0.1; done";
+        return "trap 'rm " + lock + "' EXIT; trap 'exit 0' TERM; echo held > " + lock + "; while :; do sleep 0.1; done";
     }
 
     @Test
