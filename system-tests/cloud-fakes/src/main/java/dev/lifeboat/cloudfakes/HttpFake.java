@@ -1,55 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.cloudfakes;
 
-import com.sun.net.httpserver.HttpExchange;
-import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.nio.charset.StandardCharsets;
 import java.time.InstantSource;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
-import java.util.TreeMap;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 
 /**
  * An HTTP server on 127.0.0.1 that records every request and can be made to fail: the base of every fake. Served by
- * daemon threads {@code NAME-N}, at most {@value #MAX_THREADS}; a request that hangs holds one of them.
+ * one daemon thread {@code NAME-N} for each connection; a request that hangs holds its own. Its Date header is the
+ * fake's clock, so that a clock that is wrong can be played.
  */
 public abstract class HttpFake implements AutoCloseable {
-    private static final int MAX_THREADS = 32;
-    private static final int MAX_BODY_BYTES = 4 * 1024 * 1024;
-
     private record Planned(Predicate<FakeRequest> when, Fault fault) {}
 
-    private final HttpServer server;
-    private final ExecutorService threads;
+    private final RawHttpServer server;
     private final InstantSource clock;
     private final List<FakeRequest> requests = new CopyOnWriteArrayList<>();
     private final ConcurrentLinkedQueue<Planned> faults = new ConcurrentLinkedQueue<>();
 
     protected HttpFake(String name, InstantSource clock) throws IOException {
         this.clock = clock;
-        server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 64);
-        AtomicInteger number = new AtomicInteger();
-        threads = Executors.newFixedThreadPool(MAX_THREADS, action -> {
-            Thread thread = new Thread(action, name + "-" + number.incrementAndGet());
-            thread.setDaemon(true);
-            return thread;
-        });
-        server.setExecutor(threads);
-        server.createContext("/", this::handle);
-        server.start();
+        server = new RawHttpServer(name, this::handle);
     }
 
     /** What a good service answers. Called by several threads. */
@@ -60,7 +37,7 @@ public abstract class HttpFake implements AutoCloseable {
     }
 
     public final int port() {
-        return server.getAddress().getPort();
+        return server.port();
     }
 
     public final String url() {
@@ -86,33 +63,24 @@ public abstract class HttpFake implements AutoCloseable {
         return faults.size();
     }
 
-    private void handle(HttpExchange exchange) throws IOException {
-        try (exchange) {
-            FakeRequest request = read(exchange);
-            requests.add(request);
-            Fault fault = take(request);
-            try {
-                if (fault == null) {
-                    send(exchange, answer(request), false);
-                } else {
-                    fail(exchange, request, fault);
-                }
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            }
+    private RawHttpServer.Reply handle(FakeRequest request) throws IOException, InterruptedException {
+        requests.add(request);
+        Fault fault = take(request);
+        if (fault == null) {
+            return reply(Optional.of(answer(request)), false);
         }
-    }
-
-    private void fail(HttpExchange exchange, FakeRequest request, Fault fault)
-            throws IOException, InterruptedException {
         Thread.sleep(fault.delay().toMillis());
         FakeAnswer right = fault.takesEffect() ? answer(request) : FakeAnswer.empty(500);
         if (!fault.cut()) {
-            send(exchange, fault.instead().orElse(right), false);
-        } else if (fault.instead().isPresent()) {
-            send(exchange, fault.instead().get(), true);
+            return reply(Optional.of(fault.instead().orElse(right)), false);
         }
-        // Without an answer: closing the exchange cuts the connection.
+        return reply(fault.instead(), true);
+    }
+
+    private RawHttpServer.Reply reply(Optional<FakeAnswer> answer, boolean cut) {
+        String date =
+                DateTimeFormatter.RFC_1123_DATE_TIME.format(clock.instant().atZone(ZoneOffset.UTC));
+        return new RawHttpServer.Reply(answer, date, cut);
     }
 
     private Fault take(FakeRequest request) {
@@ -124,30 +92,8 @@ public abstract class HttpFake implements AutoCloseable {
         return null;
     }
 
-    private static FakeRequest read(HttpExchange exchange) throws IOException {
-        Map<String, List<String>> headers = new TreeMap<>();
-        exchange.getRequestHeaders()
-                .forEach((name, values) -> headers.put(name.toLowerCase(Locale.ROOT), new ArrayList<>(values)));
-        String body = new String(exchange.getRequestBody().readNBytes(MAX_BODY_BYTES), StandardCharsets.UTF_8);
-        return new FakeRequest(exchange.getRequestMethod(), exchange.getRequestURI(), headers, body);
-    }
-
-    private void send(HttpExchange exchange, FakeAnswer answer, boolean cut) throws IOException {
-        byte[] body = answer.body().getBytes(StandardCharsets.UTF_8);
-        answer.headers().forEach((name, value) -> exchange.getResponseHeaders().set(name, value));
-        exchange.getResponseHeaders()
-                .set(
-                        "Date",
-                        DateTimeFormatter.RFC_1123_DATE_TIME.format(
-                                clock.instant().atZone(ZoneOffset.UTC)));
-        exchange.sendResponseHeaders(answer.status(), body.length == 0 ? -1 : body.length);
-        exchange.getResponseBody().write(body, 0, cut ? body.length / 2 : body.length);
-        exchange.getResponseBody().flush();
-    }
-
     @Override
     public void close() {
-        server.stop(0);
-        threads.shutdownNow();
+        server.close();
     }
 }

@@ -2,6 +2,7 @@
 package dev.lifeboat.systemtests.fabric;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.lifeboat.cloudfakes.metadata.AwsMetadata;
 import dev.lifeboat.control.ControlException;
 import dev.lifeboat.control.NetworkConfig;
 import dev.lifeboat.control.agent.AgentConfig;
@@ -9,7 +10,6 @@ import dev.lifeboat.control.certs.FleetAuthority;
 import dev.lifeboat.control.gateway.GatewayConfig;
 import dev.lifeboat.control.http.ApiClient;
 import dev.lifeboat.control.http.FleetTls;
-import dev.lifeboat.systemtests.cloud.MetadataService;
 import dev.lifeboat.systemtests.load.LoadClient;
 import dev.lifeboat.systemtests.machine.Acceleration;
 import dev.lifeboat.systemtests.machine.Machine;
@@ -61,7 +61,7 @@ public final class EmulatedFabric implements AutoCloseable {
     private final Acceleration acceleration = Acceleration.detect();
     private final Deque<AutoCloseable> opened = new ArrayDeque<>();
     private final Map<String, Machine> machines = new LinkedHashMap<>();
-    private final Map<String, MetadataService> metadata = new LinkedHashMap<>();
+    private final Map<String, AwsMetadata> metadata = new LinkedHashMap<>();
     private final Map<String, SwitchPort> ports = new LinkedHashMap<>();
     private FrameSwitch underlay;
     private FrameSwitch clientSide;
@@ -115,7 +115,7 @@ public final class EmulatedFabric implements AutoCloseable {
     }
 
     private void startNewHost(String host) throws IOException {
-        metadata.put(host, keep(MetadataService.start(InstantSource.system())));
+        metadata.put(host, keep(AwsMetadata.start(InstantSource.system())));
         startHost(host);
     }
 
@@ -159,7 +159,7 @@ public final class EmulatedFabric implements AutoCloseable {
         return machines.get(name);
     }
 
-    public MetadataService metadata(String host) {
+    public AwsMetadata metadata(String host) {
         return metadata.get(host);
     }
 
@@ -322,6 +322,10 @@ public final class EmulatedFabric implements AutoCloseable {
                 List.of(),
                 Optional.empty(),
                 Optional.of("http://" + Machine.HARNESS_ADDRESS + ":" + volumes.port()),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Map.of(),
                 Optional.empty());
         overlay.text("lifeboat/agent.json", Json.MAPPER.writeValueAsString(config));
         for (String guest : options.guests()) {

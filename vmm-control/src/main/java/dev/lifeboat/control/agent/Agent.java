@@ -7,6 +7,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.lifeboat.control.ControlException;
 import dev.lifeboat.control.ExitCode;
 import dev.lifeboat.control.LogSetup;
+import dev.lifeboat.control.cloud.Signal;
+import dev.lifeboat.control.cloud.SignalMessage;
 import dev.lifeboat.control.host.KvmDevice;
 import dev.lifeboat.control.http.ApiClient;
 import dev.lifeboat.control.http.ApiError;
@@ -27,8 +29,8 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * The agent of one host: what it does, without the HTTPS around it ({@link AgentApi}). Threads: {@code spot-watch},
- * {@code peer-keepalive}, {@code receiver-limit}, {@code spare-vmm}, one {@code vm-watch-ID} a VM, one {@code evacuate-ID} a move, one
+ * The agent of one host: what it does, without the HTTPS around it ({@link AgentApi}). Threads: those of
+ * {@link SignalWatch}, {@code peer-keepalive}, {@code receiver-limit}, {@code spare-vmm}, one {@code vm-watch-ID} a VM, one {@code evacuate-ID} a move, one
  * {@code arrive-ID} a VM that has come up. VMs are processes of their own and outlive the agent.
  */
 public final class Agent implements AutoCloseable {
@@ -56,19 +58,32 @@ public final class Agent implements AutoCloseable {
     private final PeerKeepalive keepalive;
     private final ControllerLink controller;
     private final Path hookLogs;
-    private final Optional<SpotWatch> spotWatch;
+    private final SignalWatch signalWatch;
+    private final SignalReactions reactions;
     private final AgentApi api;
     private final Map<String, Evacuation> evacuations = new ConcurrentHashMap<>();
+    private final EvacuationTurns turns = new EvacuationTurns();
     private final Map<String, VmSpec> plans = new ConcurrentHashMap<>();
     private final Map<VmRun, Long> receiversUntilMillis = new ConcurrentHashMap<>();
     private final Thread receiverLimit = new Thread(this::limitReceivers, "receiver-limit");
 
     public Agent(AgentConfig config, VmmLauncher launcher, GuestNetwork network, Path kvmDevice) {
-        this(config, launcher, network, kvmDevice, volumes(config));
+        this(config, launcher, network, kvmDevice, volumes(config), Optional.empty(), StreamingRate.FIXED);
     }
 
-    /** @param volumes moves the volumes of VMs whose stores are on one */
-    public Agent(AgentConfig config, VmmLauncher launcher, GuestNetwork network, Path kvmDevice, HostVolumes volumes) {
+    /**
+     * @param volumes moves the volumes of VMs whose stores are on one
+     * @param warmer makes targets ready when a signal asks for it; the controller, if there is one, unless given
+     * @param rate streams more often when a signal asks for it
+     */
+    public Agent(
+            AgentConfig config,
+            VmmLauncher launcher,
+            GuestNetwork network,
+            Path kvmDevice,
+            HostVolumes volumes,
+            Optional<TargetWarmer> warmer,
+            StreamingRate rate) {
         this.config = config;
         this.volumes = volumes;
         this.network = network;
@@ -84,21 +99,28 @@ public final class Agent implements AutoCloseable {
                 supervisor::all,
                 vmId -> supervisor.find(vmId).filter(run -> !run.isOver()).map(VmRun::spec),
                 events);
-        spotWatch = config.imdsBaseUrl()
-                .map(url -> new SpotWatch(
-                        new ImdsClient(url, System::currentTimeMillis),
-                        config.imdsPollMillis().orElse(AgentConfig.DEFAULT_IMDS_POLL_MILLIS),
-                        events,
-                        notice -> evacuateAll(notice.deadlineMillis())));
+        signalWatch = new SignalWatch(config, events, supervisor::isEmpty, this::onSignal, this::onSignalWithdrawn);
+        TargetWarmer byController = config.controller().isPresent() ? warmer() : TargetWarmer.NONE;
+        reactions = new SignalReactions(
+                config, events, signalWatch::cloud, warmer.orElse(byController), rate, this::evacuateByNotice);
         api = new AgentApi(this, config.listen(), tls);
     }
 
     /** Reads {@code agent.json} and runs until the process is told to end. */
     public static void run(Path configFile) throws InterruptedException {
+        run(configFile, Optional.empty(), Optional.empty());
+    }
+
+    /**
+     * @param cloud in place of the configured one
+     * @param metadataUrl in place of the configured one
+     */
+    public static void run(Path configFile, Optional<String> cloud, Optional<String> metadataUrl)
+            throws InterruptedException {
         LogSetup.informByDefault();
         AgentConfig config;
         try {
-            config = Json.readFile(configFile, AgentConfig.class);
+            config = Json.readFile(configFile, AgentConfig.class).listeningTo(cloud, metadataUrl);
         } catch (IllegalArgumentException e) {
             throw new ControlException(ExitCode.USAGE, e.getMessage(), e);
         }
@@ -126,7 +148,7 @@ public final class Agent implements AutoCloseable {
         api.start();
         keepalive.start();
         controller.start();
-        spotWatch.ifPresent(SpotWatch::start);
+        signalWatch.start();
         receiverLimit.setDaemon(true);
         receiverLimit.start();
         supervisor.keepSpare();
@@ -139,7 +161,7 @@ public final class Agent implements AutoCloseable {
     /** Stops the agent, not its VMs. */
     @Override
     public void close() {
-        spotWatch.ifPresent(SpotWatch::close);
+        signalWatch.close();
         keepalive.close();
         controller.close();
         receiverLimit.interrupt();
@@ -183,7 +205,8 @@ public final class Agent implements AutoCloseable {
             }
         }
         health.put("vms", vms).put("vmMemoryMiB", memoryMiB);
-        notice().ifPresent(notice -> health.set("notice", Json.MAPPER.valueToTree(notice)));
+        signalWatch.cloud().ifPresent(cloud -> health.put("cloud", cloud.word()));
+        signalWatch.notice().ifPresent(notice -> health.set("notice", signalWatch.describe(notice)));
         return health;
     }
 
@@ -430,19 +453,18 @@ public final class Agent implements AutoCloseable {
 
     /** On a host that is taken away, or that sends VMs away, nothing more will start soon. */
     private boolean spareAllowed() {
-        return notice().isEmpty() && evacuations.values().stream().allMatch(Evacuation::isOver);
-    }
-
-    private Optional<SpotNotice> notice() {
-        return spotWatch.flatMap(SpotWatch::notice);
+        return signalWatch.notice().isEmpty() && evacuations.values().stream().allMatch(Evacuation::isOver);
     }
 
     private void refuseWhenLeaving() {
-        notice().ifPresent(notice -> {
+        signalWatch.notice().ifPresent(notice -> {
             throw new ApiError(
                     409,
-                    "the cloud takes host " + config.host() + " away in "
-                            + (notice.deadlineMillis() - System.currentTimeMillis()) + " ms; choose another host");
+                    "the cloud takes host " + config.host() + " away"
+                            + signalWatch
+                                    .leftMillis(notice)
+                                    .map(left -> " in " + left + " ms")
+                                    .orElse("") + "; choose another host");
         });
     }
 
@@ -451,11 +473,31 @@ public final class Agent implements AutoCloseable {
         return run.describe();
     }
 
-    private void evacuateAll(long deadlineMillis) {
-        for (VmRun run : supervisor.all()) {
-            // One that is still starting or arriving follows when it runs, see onState.
-            if (CAN_MOVE.contains(run.state())) {
-                evacuateByNotice(run, deadlineMillis);
+    ArrayNode signals() {
+        ArrayNode all = Json.MAPPER.createArrayNode();
+        signalWatch.standing().forEach(signal -> all.add(signalWatch.describe(signal)));
+        return all;
+    }
+
+    void signalsFromController(List<SignalMessage> messages) {
+        signalWatch.controller(messages);
+    }
+
+    private void onSignal(Signal signal) {
+        // One that is still starting or arriving follows when it runs, see onState.
+        reactions.react(
+                signal,
+                signalWatch.leftMillis(signal),
+                supervisor.all().stream()
+                        .filter(run -> CAN_MOVE.contains(run.state()))
+                        .toList());
+    }
+
+    private void onSignalWithdrawn(Signal signal) {
+        if (signalWatch.notice().isEmpty()) {
+            turns.cancelWaiting("the cloud took its notice back before the move began");
+            if (controller.isThere()) {
+                supervisor.all().forEach(run -> controller.calm(run.spec().vmId()));
             }
         }
     }
@@ -466,15 +508,19 @@ public final class Agent implements AutoCloseable {
             events.add("evacuation-failed", vmId, "agent.json names no \"peers\" to evacuate to");
             return;
         }
-        try {
-            start(run, targets(run.spec(), deadlineMillis), true, deadlineMillis);
-        } catch (ApiError underWay) {
-            events.add("evacuation-goes-on", vmId, underWay.getMessage());
+        Evacuation fresh = evacuation(run, targets(run.spec(), deadlineMillis), true, deadlineMillis, turns::over);
+        Evacuation standing = claim(run, fresh);
+        if (standing == fresh) {
+            turns.queue(fresh);
+        } else {
+            events.add("evacuation-goes-on", vmId, "VM " + vmId + " is being evacuated already");
+            standing.tighten(deadlineMillis);
         }
     }
 
-    private Evacuation start(VmRun run, Evacuation.Targets targets, boolean untilDeadline, long deadlineMillis) {
-        Evacuation fresh = new Evacuation(
+    private Evacuation evacuation(
+            VmRun run, Evacuation.Targets targets, boolean untilDeadline, long deadlineMillis, Runnable onTurnOver) {
+        return new Evacuation(
                 run,
                 targets,
                 untilDeadline,
@@ -483,14 +529,23 @@ public final class Agent implements AutoCloseable {
                 events,
                 config.host(),
                 hookLogs,
-                run.spec().volume().map(volume -> new VolumeMove(run, volume, volumes, client, events)));
-        Evacuation standing = evacuations.compute(
-                run.spec().vmId(), (id, earlier) -> earlier != null && !earlier.isOver() ? earlier : fresh);
-        if (standing != fresh) {
+                run.spec().volume().map(volume -> new VolumeMove(run, volume, volumes, client, events)),
+                onTurnOver);
+    }
+
+    private Evacuation start(VmRun run, Evacuation.Targets targets, boolean untilDeadline, long deadlineMillis) {
+        Evacuation fresh = evacuation(run, targets, untilDeadline, deadlineMillis, () -> {});
+        if (claim(run, fresh) != fresh) {
             throw new ApiError(409, "VM " + run.spec().vmId() + " is being evacuated already");
         }
         fresh.start();
         return fresh;
+    }
+
+    /** The evacuation that counts for the VM: one that is not over yet, else the fresh one. */
+    private Evacuation claim(VmRun run, Evacuation fresh) {
+        return evacuations.compute(
+                run.spec().vmId(), (id, earlier) -> earlier != null && !earlier.isOver() ? earlier : fresh);
     }
 
     private Evacuation.Targets targets(VmSpec spec, long deadlineMillis) {
@@ -550,7 +605,9 @@ public final class Agent implements AutoCloseable {
             receiversUntilMillis.remove(run);
             // A host can be taken away while a VM is still on its way to it.
             if (evacuation == null || !evacuation.isOf(run)) {
-                notice().ifPresent(notice -> evacuateByNotice(run, notice.deadlineMillis()));
+                for (Signal signal : signalWatch.standing()) {
+                    reactions.react(signal, signalWatch.leftMillis(signal), List.of(run));
+                }
             }
             controller.arrived(vmId, run.term());
             if (run.saved().mode() != VmmConfig.Mode.BOOT
@@ -652,6 +709,7 @@ public final class Agent implements AutoCloseable {
         try {
             while (true) {
                 Thread.sleep(1_000);
+                reactions.refreshRules();
                 for (Map.Entry<VmRun, Long> receiver : receiversUntilMillis.entrySet()) {
                     VmRun run = receiver.getKey();
                     if (System.currentTimeMillis() > receiver.getValue()

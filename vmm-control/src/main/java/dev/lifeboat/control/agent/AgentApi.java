@@ -4,6 +4,7 @@ package dev.lifeboat.control.agent;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.lifeboat.control.cloud.SignalMessage;
 import dev.lifeboat.control.http.ApiError;
 import dev.lifeboat.control.http.ApiServer;
 import dev.lifeboat.control.http.FleetTls;
@@ -11,6 +12,7 @@ import dev.lifeboat.vmm.Json;
 import dev.lifeboat.vmm.VmmConfig;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 
 /** The agent's HTTPS API (docs/operations.md). Handlers run on the server's threads {@code api-N}. */
@@ -52,7 +54,9 @@ final class AgentApi implements AutoCloseable {
                 .route("POST", "/v1/vms/{id}/resume", request -> run(request).call("resume", COMMAND_LIMIT_MS))
                 .route("POST", "/v1/vms/{id}/epoch", request -> run(request).call("epoch", COMMAND_LIMIT_MS))
                 .route("POST", "/v1/plans", this::plan)
-                .route("POST", "/v1/peers", this::peers);
+                .route("POST", "/v1/peers", this::peers)
+                .route("GET", "/v1/signals", request -> agent.signals())
+                .route("POST", "/v1/signals", this::signals);
     }
 
     void start() {
@@ -146,6 +150,18 @@ final class AgentApi implements AutoCloseable {
     }
 
     record PeersWish(List<AgentConfig.Peer> peers) {}
+
+    private ArrayNode signals(ApiServer.Request request) {
+        SignalsWish wish = request.bodyAs(SignalsWish.class);
+        if (wish.signals() == null || wish.signals().stream().anyMatch(Objects::isNull)) {
+            throw new ApiError(400, "\"signals\" is missing: all that stand, an empty list when none do any more");
+        }
+        agent.signalsFromController(wish.signals());
+        return agent.signals();
+    }
+
+    /** @param signals all that the controller knows to stand for this host */
+    record SignalsWish(List<SignalMessage> signals) {}
 
     record EvacuateWish(Optional<String> target, Optional<Long> deadlineMillis) {
         EvacuateWish {

@@ -2,9 +2,13 @@
 package dev.lifeboat.control.agent;
 
 import dev.lifeboat.control.NetworkConfig;
+import dev.lifeboat.control.cloud.CloudKind;
+import dev.lifeboat.control.cloud.CloudProbe;
+import dev.lifeboat.control.cloud.MetadataHttp;
 import dev.lifeboat.vmm.VmmConfig;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -16,7 +20,7 @@ import java.util.Optional;
  * @param peers hosts that can take VMs
  * @param network absent: VMs without network only
  * @param store absent: no streaming, no restore
- * @param imdsBaseUrl absent: no watch for spot notices
+ * @param imdsBaseUrl the older form of {@code cloud: aws} with a {@code metadataBaseUrl}
  * @param imdsPollMillis {@value #DEFAULT_IMDS_POLL_MILLIS} unless set. AWS advises 5 s or less between looks, its own
  *     termination handler takes 2 s; a notice gives 108 s in the worst case seen, and each second waited is one second
  *     less to move in, while one local request a second costs nothing
@@ -27,6 +31,10 @@ import java.util.Optional;
  *     attached by hand and stay where they are
  * @param spareVmm whether a {@code vmm} process is kept ready for the next VM; true unless set
  * @param controller URL of the controller; absent: peers are those of this file, and nothing is bought
+ * @param cloud aws, azure, gcp, or {@value #NO_CLOUD} for a host that listens to no cloud; found out unless set
+ * @param metadataBaseUrl of the cloud's metadata service; {@value CloudProbe#METADATA_URL} unless set
+ * @param metadataOptions what only one cloud has, docs/signals.md lists them
+ * @param rulesFile what to do on which signal, read again when it changes; the default rules unless set
  */
 public record AgentConfig(
         String host,
@@ -44,26 +52,15 @@ public record AgentConfig(
         List<String> vmmJvmFlags,
         Optional<Boolean> spareVmm,
         Optional<String> volumeController,
-        Optional<String> controller) {
+        Optional<String> controller,
+        Optional<String> cloud,
+        Optional<String> metadataBaseUrl,
+        Map<String, String> metadataOptions,
+        Optional<String> rulesFile) {
+    public static final String NO_CLOUD = "none";
     public static final int DEFAULT_IMDS_POLL_MILLIS = 1_000;
 
-    /** Another host: its agent's URL and the address of its tunnels. */
-    public record Peer(String host, String url, Optional<String> underlayAddress) {
-        public Peer {
-            require(host != null && url != null, "a peer needs \"host\" and \"url\"");
-            underlayAddress = underlayAddress == null ? Optional.empty() : underlayAddress;
-        }
-    }
-
-    /** The gateway's URL and the address of its tunnels. */
-    public record GatewayAt(String url, Optional<String> underlayAddress) {
-        public GatewayAt {
-            require(url != null, "the gateway needs \"url\"");
-            underlayAddress = underlayAddress == null ? Optional.empty() : underlayAddress;
-        }
-    }
-
-    /** Without a controller. */
+    /** Listens to EC2's metadata service when {@code imdsBaseUrl} is there, and to no cloud when it is not. */
     public AgentConfig(
             String host,
             String listen,
@@ -95,7 +92,27 @@ public record AgentConfig(
                 vmmJvmFlags,
                 spareVmm,
                 Optional.empty(),
+                Optional.empty(),
+                imdsBaseUrl.isPresent() ? Optional.empty() : Optional.of(NO_CLOUD),
+                Optional.empty(),
+                Map.of(),
                 Optional.empty());
+    }
+
+    /** Another host: its agent's URL and the address of its tunnels. */
+    public record Peer(String host, String url, Optional<String> underlayAddress) {
+        public Peer {
+            require(host != null && url != null, "a peer needs \"host\" and \"url\"");
+            underlayAddress = underlayAddress == null ? Optional.empty() : underlayAddress;
+        }
+    }
+
+    /** The gateway's URL and the address of its tunnels. */
+    public record GatewayAt(String url, Optional<String> underlayAddress) {
+        public GatewayAt {
+            require(url != null, "the gateway needs \"url\"");
+            underlayAddress = underlayAddress == null ? Optional.empty() : underlayAddress;
+        }
     }
 
     public AgentConfig {
@@ -121,6 +138,21 @@ public record AgentConfig(
                 "the \"store\" of agent.json is on a volume, which goes where its VM goes and so serves one VM: put it into"
                         + " that VM's description instead");
         controller = controller == null ? Optional.empty() : controller;
+        cloud = cloud == null ? Optional.empty() : cloud;
+        metadataBaseUrl = metadataBaseUrl == null ? Optional.empty() : metadataBaseUrl;
+        metadataOptions = metadataOptions == null ? Map.of() : Map.copyOf(metadataOptions);
+        rulesFile = rulesFile == null ? Optional.empty() : rulesFile;
+        require(
+                cloud.isEmpty()
+                        || cloud.get().equals(NO_CLOUD)
+                        || CloudKind.of(cloud.get()).isPresent(),
+                "\"cloud\" must be aws, azure, gcp or none, not " + cloud.orElse(""));
+        require(
+                imdsBaseUrl.isEmpty() || (cloud.isEmpty() && metadataBaseUrl.isEmpty()),
+                "\"imdsBaseUrl\" is the older form of \"cloud\": \"aws\" with \"metadataBaseUrl\": use one of them");
+        for (Optional<String> url : List.of(imdsBaseUrl, metadataBaseUrl)) {
+            url.ifPresent(MetadataHttp::new);
+        }
         int poll = imdsPollMillis.orElse(DEFAULT_IMDS_POLL_MILLIS);
         require(poll >= 100, "\"imdsPollMillis\" must be 100 or more, not " + poll);
         if (defaultLifeboat.isPresent()) {
@@ -144,6 +176,48 @@ public record AgentConfig(
 
     private static String absolute(String path) {
         return Path.of(path).toAbsolutePath().toString();
+    }
+
+    /** The same, but for what a command line says about the cloud. */
+    AgentConfig listeningTo(Optional<String> otherCloud, Optional<String> otherUrl) {
+        if (otherCloud.isEmpty() && otherUrl.isEmpty()) {
+            return this;
+        }
+        Optional<String> here = imdsBaseUrl.isPresent() ? Optional.of(CloudKind.AWS.word()) : cloud;
+        return new AgentConfig(
+                host,
+                listen,
+                address,
+                tls,
+                peers,
+                gateway,
+                network,
+                store,
+                Optional.empty(),
+                imdsPollMillis,
+                runDirectory,
+                defaultLifeboat,
+                vmmJvmFlags,
+                spareVmm,
+                volumeController,
+                controller,
+                otherCloud.or(() -> here),
+                otherUrl.or(() -> imdsBaseUrl).or(() -> metadataBaseUrl),
+                metadataOptions,
+                rulesFile);
+    }
+
+    /** The cloud that is named here, in either form. */
+    Optional<CloudKind> namedCloud() {
+        return imdsBaseUrl.isPresent() ? Optional.of(CloudKind.AWS) : cloud.flatMap(CloudKind::of);
+    }
+
+    boolean listensToNoCloud() {
+        return cloud.map(NO_CLOUD::equals).orElse(false);
+    }
+
+    String metadataUrl() {
+        return imdsBaseUrl.or(() -> metadataBaseUrl).orElse(CloudProbe.METADATA_URL);
     }
 
     private static void require(boolean condition, String message) {

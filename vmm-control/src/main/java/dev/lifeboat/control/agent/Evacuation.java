@@ -20,6 +20,8 @@ import java.util.Set;
  */
 final class Evacuation {
     enum State {
+        /** For its turn: as many as may move at once are moving. */
+        WAITING,
         PREPARING,
         MOVING,
         DONE,
@@ -29,7 +31,7 @@ final class Evacuation {
     /** A JVM's start on a slow target, and its first connections. */
     private static final long PREPARE_LIMIT_MS = 90_000;
     /** Less than this before the deadline, another attempt is not begun: it takes as long to connect and agree. */
-    private static final long LEAST_ATTEMPT_MS = 1_000;
+    static final long LEAST_ATTEMPT_MS = 1_000;
     /** Between two rounds over all targets. */
     private static final long BREATH_MS = 1_000;
 
@@ -76,16 +78,17 @@ final class Evacuation {
     private final Path hookLogs;
     private final Set<String> failedHosts = new LinkedHashSet<>();
     private final boolean untilDeadline;
-    private final long deadlineMillis;
+    private volatile long deadlineMillis;
     private final long askedNs = System.nanoTime();
     private final long askedAtMillis = System.currentTimeMillis();
     private final ApiClient client;
     private final Events events;
     private final String host;
     private final Optional<VolumeMove> volume;
+    private final Runnable onTurnOver;
 
     // Guarded by this.
-    private State state = State.PREPARING;
+    private State state = State.WAITING;
     private String target = "";
     private int attempts;
     private String message = "";
@@ -97,6 +100,7 @@ final class Evacuation {
     /**
      * @param untilDeadline whether to go over the targets again and again while there is time
      * @param volume of the VM's store, if that is on one
+     * @param onTurnOver called once, when it is over or has tried each target: what others wait for, they get
      */
     Evacuation(
             VmRun run,
@@ -107,7 +111,8 @@ final class Evacuation {
             Events events,
             String host,
             Path hookLogs,
-            Optional<VolumeMove> volume) {
+            Optional<VolumeMove> volume,
+            Runnable onTurnOver) {
         this.volume = volume;
         this.run = run;
         this.hookLogs = hookLogs;
@@ -117,12 +122,41 @@ final class Evacuation {
         this.client = client;
         this.events = events;
         this.host = host;
+        this.onTurnOver = onTurnOver;
     }
 
     void start() {
         Thread thread = new Thread(this::evacuate, "evacuate-" + vmId());
         thread.setDaemon(true);
         thread.start();
+    }
+
+    /** The deadline has moved closer. What the vmm has begun it ends; nothing is begun that the new one forbids. */
+    synchronized void tighten(long earlierMillis) {
+        if (!isOver() && earlierMillis < deadlineMillis - LEAST_ATTEMPT_MS) {
+            deadlineMillis = earlierMillis;
+            events.add("evacuation-deadline-moved", vmId(), leftMs() + " ms left");
+        }
+    }
+
+    /** Before its turn: there is no reason to move any more. */
+    synchronized void cancel(String why) {
+        if (state == State.WAITING) {
+            state = State.FAILED;
+            message = why;
+            events.add("evacuation-cancelled", vmId(), why);
+        }
+    }
+
+    boolean hasTime() {
+        return leftMs() >= LEAST_ATTEMPT_MS;
+    }
+
+    /** Its turn came too late. */
+    synchronized void leaveBehind() {
+        if (state == State.WAITING) {
+            fail("no time left before the deadline when its turn came");
+        }
     }
 
     synchronized boolean isOver() {
@@ -156,12 +190,16 @@ final class Evacuation {
         if (!message.isEmpty()) {
             about.put("message", message);
         }
+        if (state == State.FAILED && untilDeadline) {
+            about.put("leftBehind", lastEpoch());
+        }
         report.ifPresent(r -> about.set("report", r));
         volume.ifPresent(moves -> about.set("volume", moves.describe()));
         return about;
     }
 
     private void evacuate() {
+        boolean turnOver = false;
         try {
             List<AgentConfig.Peer> round = targets.now(Set.of());
             events.add(
@@ -185,6 +223,10 @@ final class Evacuation {
                 if (isOver() || !(untilDeadline || comes) || leftMs() < LEAST_ATTEMPT_MS) {
                     break;
                 }
+                if (!turnOver) {
+                    turnOver = true;
+                    onTurnOver.run();
+                }
                 Thread.sleep(BREATH_MS);
                 round = targets.now(failedHosts);
             }
@@ -199,6 +241,9 @@ final class Evacuation {
         }
         if (!isOver()) {
             fail(message.isEmpty() ? "no target before the deadline" : message);
+        }
+        if (!turnOver) {
+            onTurnOver.run();
         }
     }
 
@@ -318,6 +363,18 @@ final class Evacuation {
             message = reason;
         }
         events.add("evacuation-failed", vmId(), reason);
+        if (untilDeadline) {
+            events.add("evacuation-left-behind", vmId(), lastEpoch());
+        }
+    }
+
+    /** What is left of a VM whose host goes away with it. */
+    private String lastEpoch() {
+        JsonNode status = run.lastStatus().orElse(Json.MAPPER.createObjectNode());
+        return status.hasNonNull("epoch")
+                ? "its last epoch known here is " + status.get("epoch").asLong()
+                        + "; when this host is gone: lifeboat restore " + vmId()
+                : "no epoch of it is known here";
     }
 
     private String vmId() {

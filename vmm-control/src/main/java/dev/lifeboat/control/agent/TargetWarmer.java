@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.control.agent;
 
-/** Gets a target ready ahead of need. Any thread; returns at once. */
+/** Makes a target ready for a VM that may have to move. Any thread; returns at once. */
+@FunctionalInterface
 public interface TargetWarmer {
+    /** A fleet without anybody who plans: the event in the time line is all there is. */
+    TargetWarmer NONE = (vmId, reason) -> {};
+
     void warm(String vmId, String reason);
 }

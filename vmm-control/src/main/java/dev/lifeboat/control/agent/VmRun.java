@@ -20,12 +20,16 @@ import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
 import java.util.function.Predicate;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One {@code vmm} process and what is known of it. Its thread {@code vm-watch-ID} listens to the process's events and
  * sees its end. Methods may be called from any thread.
  */
 final class VmRun {
+    private static final Logger LOG = LoggerFactory.getLogger(VmRun.class);
+
     static final String STARTING = "STARTING";
     static final String RUNNING = "RUNNING";
     static final String PAUSED = "PAUSED";
@@ -157,6 +161,22 @@ final class VmRun {
 
     JsonNode call(String command, long timeoutMs) {
         return call(command, Json.MAPPER.createObjectNode(), timeoutMs);
+    }
+
+    /** What the vmm said when it was last asked. */
+    synchronized Optional<JsonNode> lastStatus() {
+        return lastStatus;
+    }
+
+    /** Asks the vmm, for a limited time; when it does not answer in it, what was last known stays. */
+    void askStatus(long limitMs) {
+        if (!ended()) {
+            try {
+                learn(ControlClient.once(socket(), "status", Json.MAPPER.createObjectNode(), limitMs));
+            } catch (IOException | ControlClient.Refused e) {
+                LOG.debug("{} does not say how it is: {}", spec().vmId(), e.getMessage());
+            }
+        }
     }
 
     /** The vmm's own status while it answers, else what was last known; never fails. */

@@ -135,6 +135,11 @@ final class VmSupervisor implements AutoCloseable {
         processes.close();
     }
 
+    /** No process of any VM is left here, not even one that serves a VM which has moved. */
+    boolean isEmpty() {
+        return runs.values().stream().allMatch(VmRun::ended);
+    }
+
     Collection<VmRun> all() {
         return List.copyOf(runs.values());
     }

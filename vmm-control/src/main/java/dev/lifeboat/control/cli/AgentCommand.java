@@ -6,6 +6,7 @@ import dev.lifeboat.control.ExitCode;
 import dev.lifeboat.control.agent.Agent;
 import dev.lifeboat.control.agent.Enrolment;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -32,10 +33,19 @@ final class AgentCommand implements Callable<Integer> {
             description = "with --enroll: the fleet authority's certificate (default: ca.crt beside agent.json)")
     Path authority;
 
+    @Option(
+            names = "--cloud",
+            paramLabel = "CLOUD",
+            description = "aws, azure, gcp or none, whatever agent.json says; found out unless named in either")
+    Optional<String> cloud = Optional.empty();
+
+    @Option(names = "--metadata-url", paramLabel = "URL", description = "of the cloud's metadata service")
+    Optional<String> metadataUrl = Optional.empty();
+
     @Override
     public Integer call() {
         if (enroll == null) {
-            return Main.role(() -> Agent.run(config));
+            return Main.role(() -> Agent.run(config, cloud, metadataUrl));
         }
         if (token == null) {
             throw new ControlException(ExitCode.USAGE, "--enroll needs --token");

@@ -47,6 +47,7 @@ import picocli.CommandLine.ScopeType;
             RemoveCommand.class,
             EventsCommand.class,
             StoreCommand.class,
+            RulesCommand.class,
             AgentCommand.class,
             GatewayCommand.class,
             ControllerCommand.class,

@@ -6,6 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.lifeboat.cloudfakes.FakeAnswer;
+import dev.lifeboat.cloudfakes.Fault;
+import dev.lifeboat.cloudfakes.metadata.AwsMetadata;
 import dev.lifeboat.control.ControlException;
 import dev.lifeboat.control.ExitCode;
 import dev.lifeboat.control.certs.FleetAuthority;
@@ -19,6 +22,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
@@ -116,16 +120,14 @@ class AgentTest {
 
     @Test
     void aNoticeMovesEveryVmInTimeAndTheHostTakesNoNewOnes() throws Exception {
-        try (FakeImds imds = new FakeImds()) {
+        try (AwsMetadata imds = AwsMetadata.start(InstantSource.system())) {
             fleet.start("a", Optional.of(imds.url()));
             fleet.start("b");
             fleet.run("a", "one", "");
             fleet.run("a", "two", "");
-            imds.failWith = 503;
-            TestFleet.await(() -> fleet.events("a").contains("spot-watch-failed"), "the error");
-            imds.failWith = 0;
-            imds.notice =
-                    "{\"action\":\"terminate\",\"time\":\"" + Instant.now().plusSeconds(100) + "\"}";
+            imds.failNext(request -> request.path().equals(AwsMetadata.ACTION), Fault.status(FakeAnswer.empty(503)));
+            TestFleet.await(() -> fleet.events("a").contains("spot-watch-recovered"), "the error, and its end");
+            imds.announceTermination(Instant.now().plusSeconds(100));
             fleet.awaitEvacuation("a", "one", "DONE");
             fleet.awaitEvacuation("a", "two", "DONE");
             fleet.awaitState("b", "one", "RUNNING");
@@ -142,12 +144,11 @@ class AgentTest {
 
     @Test
     void aVmThatIsStillStartingAtTheNoticeIsMovedAsSoonAsItRuns() throws Exception {
-        try (FakeImds imds = new FakeImds()) {
+        try (AwsMetadata imds = AwsMetadata.start(InstantSource.system())) {
             fleet.start("a", Optional.of(imds.url()));
             fleet.start("b");
             fleet.client.post(fleet.url("a"), "/v1/vms", fleet.spec("web", "slow-start"), 20_000);
-            imds.notice =
-                    "{\"action\":\"terminate\",\"time\":\"" + Instant.now().plusSeconds(100) + "\"}";
+            imds.announceTermination(Instant.now().plusSeconds(100));
             JsonNode move = fleet.awaitEvacuation("a", "web", "DONE");
             assertThat(move.get("attempts").asInt()).isEqualTo(1);
             fleet.awaitState("b", "web", "RUNNING");

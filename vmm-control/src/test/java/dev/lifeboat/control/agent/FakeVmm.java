@@ -21,8 +21,9 @@ import java.util.Optional;
 
 /**
  * A process that behaves towards the agent as a vmm does, without any VM. Words in the VM's command line tell it to
- * misbehave: {@code die-at-start}, {@code slow-start}, {@code evacuation-fails-to=HOST}, {@code die-when-asked-to-evacuate}, {@code
- * release-fails}, {@code take-fails-on=HOST}. It ends by itself after a minute, whatever happens to the test.
+ * misbehave: {@code die-at-start}, {@code slow-start}, {@code evacuation-fails-to=HOST}, {@code die-when-asked-to-evacuate},
+ * {@code evacuation-takes=MS}, {@code lag=PAGES}, {@code release-fails}, {@code take-fails-on=HOST}. It ends by itself after a
+ * minute, whatever happens to the test.
  */
 public final class FakeVmm {
     private final VmmConfig config;
@@ -114,6 +115,11 @@ public final class FakeVmm {
             Runtime.getRuntime().halt(7);
         }
         set("EVACUATING");
+        try {
+            Thread.sleep(number("evacuation-takes=").orElse(0L));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
         if (told("evacuation-fails-to=" + order.get("target").asText())) {
             set("RUNNING");
             throw new IllegalStateException(
@@ -198,11 +204,21 @@ public final class FakeVmm {
         ObjectNode status = Json.MAPPER.createObjectNode();
         status.put("vmId", config.vmId()).put("state", state).put("term", term).put("epoch", 4);
         status.put("storeIsHere", storeIsHere);
+        number("lag=").ifPresent(pages -> status.put("lagPages", pages));
         if (receivePort != 0) {
             status.put("receivePort", receivePort);
         }
         Optional.of(message).filter(text -> !text.isEmpty()).ifPresent(text -> status.put("message", text));
         return status;
+    }
+
+    private Optional<Long> number(String word) {
+        for (String one : config.commandLine().split(" ")) {
+            if (one.startsWith(word)) {
+                return Optional.of(Long.parseLong(one.substring(word.length())));
+            }
+        }
+        return Optional.empty();
     }
 
     private boolean told(String word) {

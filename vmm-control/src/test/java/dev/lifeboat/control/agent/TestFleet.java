@@ -41,6 +41,12 @@ final class TestFleet implements AutoCloseable {
     /** Whether agents are told their peers by a file; set before a start. */
     boolean peersInFile = true;
 
+    Optional<Path> rulesFile = Optional.empty();
+    Optional<String> cloud = Optional.empty();
+    Map<String, String> metadataOptions = Map.of();
+    Optional<TargetWarmer> warmer = Optional.empty();
+    StreamingRate rate = StreamingRate.FIXED;
+
     final Path directory;
     final FleetAuthority authority;
     final ApiClient client;
@@ -84,7 +90,9 @@ final class TestFleet implements AutoCloseable {
                 new VmmLauncher(FakeVmm.class.getName(), List.of("-XX:TieredStopAtLevel=1", "-Xshare:auto")),
                 network,
                 kernel,
-                volumes.on(host));
+                volumes.on(host),
+                warmer,
+                rate);
         agent.start();
         agents.put(host, agent);
         return agent;
@@ -111,14 +119,19 @@ final class TestFleet implements AutoCloseable {
                 Optional.empty(),
                 Optional.of(
                         new VmmConfig.Store("dir:" + directory.resolve("store"), Optional.empty(), Optional.empty())),
-                imdsUrl,
+                Optional.empty(),
                 Optional.of(100),
                 directory.resolve("run-" + host).toString(),
                 Optional.empty(),
                 List.of(),
                 Optional.of(spareVmm),
                 Optional.empty(),
-                controllerUrl);
+                controllerUrl,
+                // Found out at the test's address, and nowhere else.
+                imdsUrl.isPresent() ? cloud : Optional.of(AgentConfig.NO_CLOUD),
+                imdsUrl,
+                metadataOptions,
+                rulesFile.map(Path::toString));
     }
 
     String url(String host) {

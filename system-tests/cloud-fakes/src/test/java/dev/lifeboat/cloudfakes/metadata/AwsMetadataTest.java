@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.lifeboat.systemtests.cloud;
+package dev.lifeboat.cloudfakes.metadata;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -12,17 +12,17 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-final class MetadataServiceTest {
+final class AwsMetadataTest {
 
     private static final String NOTICE = "/latest/meta-data/spot/instance-action";
 
     private final HttpClient client = HttpClient.newHttpClient();
     private volatile Instant now = Instant.parse("2026-01-01T00:00:00.700Z");
-    private MetadataService service;
+    private AwsMetadata service;
 
     @BeforeEach
     void start() throws Exception {
-        service = MetadataService.start(() -> now);
+        service = AwsMetadata.start(() -> now);
     }
 
     @AfterEach

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What an Azure VM hears from Scheduled Events. */
+package dev.lifeboat.control.cloud.azure;
