@@ -77,7 +77,7 @@ class RulesTest {
             {"{\"rules\": [\n  {\"kind\": \"HINT\"}\n]}", "line 2", "a rule needs \"do\""},
             {"{\"rules\": [\n  {\"cloud\": \"ibm\", \"do\": \"IGNORE\"}\n]}", "line 2", "ibm"},
             {"{\"rules\": [\n  {\"do\": [\"IGNORE\", \"EVACUATE\"]}\n]}", "line 2", "IGNORE as well"},
-            {"{\"rules\": [\n  {\"do\": \"IGNORE\"\n]}", "line 3", "not JSON"},
+            {"{\"rules\": [\n  {\"do\": \"IGNORE\"\n]}", "line 3", "Unexpected close marker"},
             {"{}", "line 1", "\"rules\" must be a list"},
             {"null", "line 1", "null"},
         };
