@@ -125,9 +125,9 @@ class QueueSourceTest extends AwsCase {
     }
 
     private static void await(String what, BooleanSupplier done) {
-        long endNs = System.nanoTime() + Duration.ofSeconds(90).toNanos();
+        long endNs = System.nanoTime() + Duration.ofSeconds(30).toNanos();
         while (!done.getAsBoolean()) {
-            assertThat(System.nanoTime() - endNs).as("90 s for " + what).isNegative();
+            assertThat(System.nanoTime() - endNs).as("30 s for " + what).isNegative();
             try {
                 Thread.sleep(20);
             } catch (InterruptedException e) {
