@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -17,6 +18,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(30)
 class MovableObjectStoreTest {
+    /** The common pool may have a single thread (always so on two processors since JDK 25), and calls here wait for each other. */
+    private static final Executor OWN_THREAD = task -> new Thread(task).start();
+
     private final MovableObjectStore store = new MovableObjectStore("dir:/mnt/v on volume vol-1");
 
     @TempDir
@@ -104,7 +108,7 @@ class MovableObjectStoreTest {
     void theVolumeDoesNotLeaveUnderACall() throws Exception {
         Slow slow = new Slow();
         store.arrive(slow);
-        CompletableFuture<Void> call = CompletableFuture.runAsync(() -> store.delete("a"));
+        CompletableFuture<Void> call = CompletableFuture.runAsync(() -> store.delete("a"), OWN_THREAD);
         assertThat(slow.begun.await(20, TimeUnit.SECONDS)).isTrue();
         assertThatThrownBy(() -> store.leave(20))
                 .isInstanceOf(StoreException.class)
@@ -112,7 +116,7 @@ class MovableObjectStoreTest {
         assertThat(store.isHere()).isTrue();
         assertThat(store.get("a")).isEmpty();
 
-        CompletableFuture<Void> leaving = CompletableFuture.runAsync(() -> store.leave(20_000));
+        CompletableFuture<Void> leaving = CompletableFuture.runAsync(() -> store.leave(20_000), OWN_THREAD);
         while (store.isHere()) {
             Thread.onSpinWait();
         }

@@ -88,7 +88,7 @@ public final class Agent implements AutoCloseable {
         this.volumes = volumes;
         this.network = network;
         FleetTls tls = FleetTls.read(config.tls());
-        client = new ApiClient(tls);
+        client = ApiClient.patient(tls);
         supervisor = new VmSupervisor(config, launcher, network, kvmDevice, this::spareAllowed, this::onState);
         peers = new Peers(config);
         hookLogs = Path.of(config.runDirectory(), "hooks").toAbsolutePath();

@@ -36,6 +36,8 @@ final class Evacuation {
     private static final long BREATH_MS = 1_000;
 
     private static final long ABORT_LIMIT_MS = 5_000;
+    /** And a quarter of the time that is left at most: there may be another target. */
+    private static final long KNOCK_LIMIT_MS = 15_000;
     /**
      * For a volume to go ahead: what is longer than any cloud takes in good order. And at most half of the time left, because
      * without the store all pages of the VM are still to be sent.
@@ -269,6 +271,8 @@ final class Evacuation {
             ObjectNode wish = Json.MAPPER.createObjectNode();
             wish.set("spec", Json.MAPPER.valueToTree(run.spec()));
             wish.put("source", host).put("deadlineMillis", deadlineMillis);
+            // To prepare takes long, also on a host that lives: whether it does is found out first.
+            client.get(peer.url(), "/v1/health", Math.min(leftMs() / 4, KNOCK_LIMIT_MS));
             prepared = client.post(
                     peer.url(), "/v1/vms/" + vmId() + "/prepare", wish, Math.min(leftMs(), PREPARE_LIMIT_MS));
         } catch (ApiError | ControlException e) {

@@ -9,16 +9,19 @@ import java.io.IOException;
 import java.net.ConnectException;
 import java.net.URI;
 import java.net.http.HttpClient;
+import java.net.http.HttpConnectTimeoutException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpTimeoutException;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import javax.net.ssl.SSLException;
 
 /** The client side of {@link ApiServer}. Thread-safe; connections are kept and used again. */
 public final class ApiClient {
+    /** For somebody who waits at a terminal: TCP and TLS handshake. */
     private static final Duration CONNECT_LIMIT = Duration.ofSeconds(5);
 
     static {
@@ -29,16 +32,30 @@ public final class ApiClient {
     }
 
     private final HttpClient client;
+    private final Optional<Duration> connectLimit;
     private final Set<String> answered = ConcurrentHashMap.newKeySet();
 
     public ApiClient(FleetTls tls) {
-        client = HttpClient.newBuilder()
+        this(tls, Optional.of(CONNECT_LIMIT));
+    }
+
+    private ApiClient(FleetTls tls, Optional<Duration> connectLimit) {
+        HttpClient.Builder builder = HttpClient.newBuilder()
                 .version(HttpClient.Version.HTTP_1_1)
-                .connectTimeout(CONNECT_LIMIT)
                 .proxy(HttpClient.Builder.NO_PROXY)
                 .sslContext(tls.context())
-                .sslParameters(tls.clientParameters())
-                .build();
+                .sslParameters(tls.clientParameters());
+        connectLimit.ifPresent(builder::connectTimeout);
+        this.connectLimit = connectLimit;
+        client = builder.build();
+    }
+
+    /**
+     * A client whose handshakes may take as long as the request they are for. Between hosts: one that is busy starting
+     * needs many seconds for its first handshake, and would never be reached by somebody who always gives up before.
+     */
+    public static ApiClient patient(FleetTls tls) {
+        return new ApiClient(tls, Optional.empty());
     }
 
     public JsonNode get(String baseUrl, String path, long timeoutMs) {
@@ -80,6 +97,14 @@ public final class ApiClient {
         try {
             response = client.send(request, HttpResponse.BodyHandlers.ofByteArray());
             answer = Json.MAPPER.readTree(response.body());
+        } catch (HttpConnectTimeoutException e) {
+            long limitMs = connectLimit
+                    .map(limit -> Math.min(limit.toMillis(), timeoutMs))
+                    .orElse(timeoutMs);
+            throw new ControlException(
+                    ExitCode.UNREACHABLE,
+                    "no connection to " + baseUrl + " within " + limitMs + " ms. Is the host up, and the port open?",
+                    e);
         } catch (HttpTimeoutException e) {
             throw new ControlException(
                     ExitCode.UNREACHABLE, method + " " + uri + ": no answer within " + timeoutMs + " ms", e);

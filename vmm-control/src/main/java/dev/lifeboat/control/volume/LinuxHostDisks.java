@@ -155,7 +155,10 @@ public final class LinuxHostDisks implements HostDisks {
             Process process =
                     new ProcessBuilder(command).redirectErrorStream(true).start();
             process.getOutputStream().close();
-            CompletableFuture<String> said = CompletableFuture.supplyAsync(() -> text(process));
+            // On a thread of its own: the common pool may have a single one, which this would hold for as long as
+            // mke2fs runs.
+            CompletableFuture<String> said =
+                    CompletableFuture.supplyAsync(() -> text(process), task -> new Thread(task, "mke2fs-said").start());
             if (!process.waitFor(Math.max(LOOK_MS, leftMs(endNs)), TimeUnit.MILLISECONDS)) {
                 process.destroyForcibly();
                 throw failed("format", volume, "mke2fs did not end in time");

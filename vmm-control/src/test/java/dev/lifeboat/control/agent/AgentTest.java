@@ -18,6 +18,8 @@ import dev.lifeboat.control.http.FleetTls;
 import dev.lifeboat.vmm.Json;
 import dev.lifeboat.vmm.VmmConfig;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -191,6 +193,22 @@ class AgentTest {
         fleet.client.post(fleet.url("a"), "/v1/vms/web/evacuate", NOTHING, 10_000);
         assertThat(fleet.awaitEvacuation("a", "web", "DONE").get("target").asText())
                 .isEqualTo("c");
+    }
+
+    @Test
+    void aTargetThatIsDeafCostsAPartOfTheTimeOnly() throws Exception {
+        try (ServerSocket deaf = new ServerSocket(fleet.port("b"), 50, InetAddress.getLoopbackAddress())) {
+            fleet.start("a");
+            fleet.run("a", "web", "");
+            long deadlineMillis = System.currentTimeMillis() + 40_000;
+            fleet.client.post(
+                    fleet.url("a"), "/v1/vms/web/evacuate", to("b").put("deadlineMillis", deadlineMillis), 10_000);
+            JsonNode move = fleet.awaitEvacuation("a", "web", "FAILED");
+            assertThat(move.get("message").asText()).contains("to b failed", "no connection to " + fleet.url("b"));
+            assertThat(System.currentTimeMillis()).isLessThan(deadlineMillis);
+            assertThat(deaf.isBound()).isTrue();
+            assertThat(fleet.vm("a", "web").get("state").asText()).isEqualTo("RUNNING");
+        }
     }
 
     @Test

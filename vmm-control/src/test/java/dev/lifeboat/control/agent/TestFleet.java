@@ -135,7 +135,12 @@ final class TestFleet implements AutoCloseable {
     }
 
     String url(String host) {
-        return "https://127.0.0.1:" + ports.get(host);
+        return "https://127.0.0.1:" + port(host);
+    }
+
+    /** Where a host listens, or would. */
+    int port(String host) {
+        return ports.get(host);
     }
 
     /** The spec of a VM with one interface. */
