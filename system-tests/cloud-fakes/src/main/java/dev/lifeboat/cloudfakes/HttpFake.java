@@ -14,18 +14,25 @@ import java.util.function.Predicate;
 /**
  * An HTTP server on 127.0.0.1 that records every request and can be made to fail: the base of every fake. Served by
  * one daemon thread {@code NAME-N} for each connection; a request that hangs holds its own. Its Date header is the
- * fake's clock, so that a clock that is wrong can be played.
+ * fake's clock unless said otherwise, so that a clock that is wrong can be played.
  */
 public abstract class HttpFake implements AutoCloseable {
     private record Planned(Predicate<FakeRequest> when, Fault fault) {}
 
     private final RawHttpServer server;
     private final InstantSource clock;
+    private final InstantSource dates;
     private final List<FakeRequest> requests = new CopyOnWriteArrayList<>();
     private final ConcurrentLinkedQueue<Planned> faults = new ConcurrentLinkedQueue<>();
 
     protected HttpFake(String name, InstantSource clock) throws IOException {
+        this(name, clock, clock);
+    }
+
+    /** @param dates of the Date header, for a client that corrects its own clock by it */
+    protected HttpFake(String name, InstantSource clock, InstantSource dates) throws IOException {
         this.clock = clock;
+        this.dates = dates;
         server = new RawHttpServer(name, this::handle);
     }
 
@@ -79,7 +86,7 @@ public abstract class HttpFake implements AutoCloseable {
 
     private RawHttpServer.Reply reply(Optional<FakeAnswer> answer, boolean cut) {
         String date =
-                DateTimeFormatter.RFC_1123_DATE_TIME.format(clock.instant().atZone(ZoneOffset.UTC));
+                DateTimeFormatter.RFC_1123_DATE_TIME.format(dates.instant().atZone(ZoneOffset.UTC));
         return new RawHttpServer.Reply(answer, date, cut);
     }
 

@@ -99,6 +99,10 @@ final class RawHttpServer implements AutoCloseable {
                     continue;
                 }
                 connections.add(connection);
+                if (server.isClosed()) {
+                    // close() may not have seen it.
+                    closeQuietly(connection);
+                }
                 thread(() -> serve(connection), name + "-" + number.incrementAndGet())
                         .start();
             } catch (IOException e) {
