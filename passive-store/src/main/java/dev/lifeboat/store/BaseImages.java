@@ -12,9 +12,10 @@ import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Optional;
-import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 
 /**
@@ -29,7 +30,6 @@ public final class BaseImages {
     private static final byte[] MAGIC = "LBBASE01".getBytes(StandardCharsets.US_ASCII);
     private static final int HEAD_BYTES = 24;
     private static final int CHUNK_ENTRY_BYTES = 8;
-    private static final Pattern ID = Pattern.compile("sha256-[0-9a-f]{64}");
 
     private final ObjectStore objects;
     private final int chunkBytes;
@@ -59,15 +59,32 @@ public final class BaseImages {
     }
 
     /**
-     * Makes sure that the store holds the image; sends nothing when it does. Several hosts may do so at once.
+     * Makes sure that the store holds the image, and goes on to for {@link ImageCollector#GRACE_MS}: by then an epoch must
+     * name it. Sends nothing when it is there. Several hosts may do so at once.
      *
      * @param id its {@link #idOf}
      * @return whether this call completed it
      */
     public boolean publish(String id, Path image) {
-        if (objects.get(manifestKey(id)).isPresent()) {
-            return false;
+        for (ImageCopy copy : ImageCopy.list(objects, id)) {
+            if (copy.isWhole() && !copy.isGoing() && isOurs(copy)) {
+                return false;
+            }
         }
+        ImageCopy fresh = ImageCopy.fresh(id);
+        objects.put(fresh.newUseKey(), ImageCopy.mark());
+        send(fresh, image);
+        return true;
+    }
+
+    /** Whether it stays: whoever collects images marks a copy as going before looking for marks like ours. */
+    private boolean isOurs(ImageCopy copy) {
+        objects.put(copy.newUseKey(), ImageCopy.mark());
+        return objects.get(copy.goingKey()).isEmpty()
+                && objects.get(copy.manifestKey()).isPresent();
+    }
+
+    private void send(ImageCopy copy, Path image) {
         try (FileChannel file = FileChannel.open(image, StandardOpenOption.READ)) {
             long imageBytes = file.size();
             int chunks = chunks(imageBytes, chunkBytes);
@@ -80,13 +97,12 @@ public final class BaseImages {
                 boolean zero = isZero(chunk);
                 manifest.putInt(zero ? 0 : crc(chunk)).putInt(zero ? 0 : chunk.remaining());
                 if (!zero) {
-                    putOnce(chunkKey(id, n), chunk);
+                    putOnce(copy.chunkKey(n), chunk);
                 }
             }
             manifest.putInt(crc(manifest.duplicate().flip()));
             // Last: what has a manifest is whole.
-            putOnce(manifestKey(id), manifest.flip());
-            return true;
+            putOnce(copy.manifestKey(), manifest.flip());
         } catch (IOException e) {
             throw new StoreException("cannot read the base image " + image + ": " + reason(e), e);
         }
@@ -106,7 +122,34 @@ public final class BaseImages {
      * @throws StoreException when the store does not hold it or it is damaged
      */
     public void fetch(String id, Path into) {
-        ByteBuffer manifest = manifest(id);
+        List<ImageCopy> copies = ImageCopy.list(objects, id).stream()
+                .filter(ImageCopy::isWhole)
+                // One that is going may be gone before it is read.
+                .sorted(Comparator.comparing(ImageCopy::isGoing))
+                .toList();
+        if (copies.isEmpty()) {
+            throw new StoreException("the store " + objects.describe() + " holds no base image " + id
+                    + ", which a disk of this VM needs: start a VM with that image there once");
+        }
+        StoreException first = null;
+        for (ImageCopy copy : copies) {
+            try {
+                fetch(copy, into);
+                return;
+            } catch (StoreException e) {
+                if (first != null) {
+                    first.addSuppressed(e);
+                } else {
+                    first = e;
+                }
+            }
+        }
+        throw first;
+    }
+
+    private void fetch(ImageCopy copy, Path into) {
+        String id = copy.id();
+        ByteBuffer manifest = manifest(copy.manifestKey());
         int chunkLength = manifest.getInt(12);
         long imageBytes = manifest.getLong(16);
         boolean ours = false;
@@ -118,7 +161,7 @@ public final class BaseImages {
             for (int n = 0; n < chunks(imageBytes, chunkLength); n++) {
                 long offset = (long) n * chunkLength;
                 int lengthBytes = (int) Math.min(chunkLength, imageBytes - offset);
-                boolean zero = read(id, n, manifest, chunk.clear().limit(lengthBytes));
+                boolean zero = read(copy, n, manifest, chunk.clear().limit(lengthBytes));
                 digest.update(chunk.duplicate());
                 while (!zero && chunk.hasRemaining()) {
                     file.write(chunk, offset + chunk.position());
@@ -143,12 +186,11 @@ public final class BaseImages {
         }
     }
 
-    private ByteBuffer manifest(String id) {
-        String key = manifestKey(id);
+    private ByteBuffer manifest(String key) {
         Optional<ByteBuffer> found = objects.get(key);
         if (found.isEmpty()) {
-            throw new StoreException("the store " + objects.describe() + " holds no base image " + id
-                    + ", which a disk of this VM needs: start a VM with that image there once");
+            throw new StoreException(
+                    "object " + key + " is gone from " + objects.describe() + " since it was listed: try again");
         }
         ByteBuffer manifest = found.get().slice().order(ByteOrder.LITTLE_ENDIAN);
         int checked = manifest.limit() - Integer.BYTES;
@@ -176,7 +218,7 @@ public final class BaseImages {
     }
 
     /** Fills {@code chunk} with chunk {@code n}; returns whether it is all zero. */
-    private boolean read(String id, int n, ByteBuffer manifest, ByteBuffer chunk) {
+    private boolean read(ImageCopy copy, int n, ByteBuffer manifest, ByteBuffer chunk) {
         int expected = manifest.getInt(HEAD_BYTES + n * CHUNK_ENTRY_BYTES);
         int stored = manifest.getInt(HEAD_BYTES + n * CHUNK_ENTRY_BYTES + Integer.BYTES);
         if (stored == 0) {
@@ -186,9 +228,10 @@ public final class BaseImages {
             chunk.flip();
             return true;
         }
-        String key = chunkKey(id, n);
+        String key = copy.chunkKey(n);
         if (stored != chunk.limit()) {
-            throw new DamagedObjectException("damaged object " + manifestKey(id) + ": chunk " + n + " has no length");
+            throw new DamagedObjectException(
+                    "damaged object " + copy.manifestKey() + ": chunk " + n + " has no length");
         }
         objects.read(key, 0, stored, chunk);
         chunk.flip();
@@ -223,21 +266,6 @@ public final class BaseImages {
         CRC32C crc = new CRC32C();
         crc.update(bytes.duplicate());
         return (int) crc.getValue();
-    }
-
-    private static String manifestKey(String id) {
-        return prefix(id) + "manifest";
-    }
-
-    private static String chunkKey(String id, int n) {
-        return prefix(id) + n;
-    }
-
-    private static String prefix(String id) {
-        if (!ID.matcher(id).matches()) {
-            throw new StoreException("'" + id + "' names no base image: it must be sha256- and 64 hexadecimal digits");
-        }
-        return "base/" + id + "/";
     }
 
     private static MessageDigest sha256() {

@@ -47,18 +47,21 @@ class BaseImagesTest {
     void anImageIsSentOnceAndFetchedBitForBit() throws IOException {
         String id = BaseImages.idOf(image);
         assertThat(images.publish(id, image)).isTrue();
-        assertThat(objects.list("base/", 100)).hasSize(3);
+        // Two chunks that are not zero, the manifest, and a mark of use; a second user leaves a mark, too.
+        assertThat(objects.list("base/", 100)).hasSize(4);
         assertThat(images.publish(id, image)).isFalse();
+        assertThat(objects.list("base/", 100)).hasSize(5);
         images.fetch(id, copy);
         assertThat(Files.readAllBytes(copy)).isEqualTo(Files.readAllBytes(image));
     }
 
     @Test
-    void aPublishThatWasCutOffIsFinishedByTheNextOne() throws IOException {
+    void aPublishThatWasCutOffIsNoneAndTheNextOneIsWhole() throws IOException {
         String id = BaseImages.idOf(image);
         images.publish(id, image);
-        objects.delete("base/" + id + "/manifest");
-        objects.delete("base/" + id + "/2");
+        ImageCopy cutOff = ImageCopy.list(objects, id).get(0);
+        objects.delete(cutOff.manifestKey());
+        objects.delete(cutOff.chunkKey(2));
         assertThatThrownBy(() -> images.fetch(id, copy)).hasMessageContaining("holds no base image " + id);
         assertThat(images.publish(id, image)).isTrue();
         images.fetch(id, copy);
@@ -69,7 +72,10 @@ class BaseImagesTest {
     void aBitFlipInAnyObjectIsNamedAndLeavesNoFile() {
         String id = BaseImages.idOf(image);
         images.publish(id, image);
-        List<String> keys = objects.list("base/", 100);
+        List<String> keys = objects.list("base/", 100).stream()
+                .filter(key -> !key.contains("/use-"))
+                .toList();
+        assertThat(keys).hasSize(3);
         for (String key : keys) {
             ByteBuffer good = objects.get(key).orElseThrow();
             byte[] bad = new byte[good.remaining()];
@@ -83,6 +89,37 @@ class BaseImagesTest {
             objects.put(key, good);
         }
         images.fetch(id, copy);
+    }
+
+    @Test
+    void anImageFromBeforeCopiesHadNamesIsReadAndReliedOn() throws IOException {
+        String id = BaseImages.idOf(image);
+        images.publish(id, image);
+        ImageCopy copyOfNow = ImageCopy.list(objects, id).get(0);
+        for (String key : objects.list("base/", 100)) {
+            objects.put(
+                    key.replace(copyOfNow.prefix(), "base/" + id + "/"),
+                    objects.get(key).orElseThrow());
+            objects.delete(key);
+        }
+        images.fetch(id, copy);
+        assertThat(Files.readAllBytes(copy)).isEqualTo(Files.readAllBytes(image));
+        assertThat(images.publish(id, image)).isFalse();
+    }
+
+    @Test
+    void aDamagedCopyIsPassedOverWhenThereIsAnother() throws IOException {
+        String id = BaseImages.idOf(image);
+        images.publish(id, image);
+        ImageCopy damaged = ImageCopy.list(objects, id).get(0);
+        objects.put(damaged.goingKey(), ImageCopy.mark());
+        assertThat(images.publish(id, image))
+                .as("none that is going is relied on")
+                .isTrue();
+        objects.delete(damaged.goingKey());
+        objects.delete(damaged.chunkKey(0));
+        images.fetch(id, copy);
+        assertThat(Files.readAllBytes(copy)).isEqualTo(Files.readAllBytes(image));
     }
 
     @Test
@@ -101,7 +138,7 @@ class BaseImagesTest {
     void anImageOfANewerFormatAndANameThatIsNoneAreRefusedInClearWords() {
         String id = BaseImages.idOf(image);
         images.publish(id, image);
-        String key = "base/" + id + "/manifest";
+        String key = ImageCopy.list(objects, id).get(0).manifestKey();
         ByteBuffer newer = objects.get(key).orElseThrow().order(ByteOrder.LITTLE_ENDIAN);
         newer.putInt(8, BaseImages.VERSION + 1);
         CRC32C crc = new CRC32C();

@@ -5,8 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.lifeboat.store.GarbageCollector.Result;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -14,7 +12,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -238,7 +235,7 @@ class GarbageCollectorTest {
                 keys().forEach(objects::delete);
                 before.forEach((key, content) -> objects.put(key, ByteBuffer.wrap(content)));
                 try {
-                    collect(mortal(k, takesEffect), KEEP_TWO, HOUR_MS, false);
+                    collect(MortalStore.of(objects, k, takesEffect), KEEP_TWO, HOUR_MS, false);
                     died = false;
                 } catch (StoreException e) {
                     assertThat(e).hasMessage("dead");
@@ -254,28 +251,5 @@ class GarbageCollectorTest {
         assertThat(operations)
                 .as("deletes alone are four manifests and some segments")
                 .isGreaterThan(10);
-    }
-
-    private ObjectStore mortal(int operations, boolean lastTakesEffect) {
-        AtomicInteger left = new AtomicInteger(operations);
-        return (ObjectStore) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {ObjectStore.class}, (proxy, method, arguments) -> {
-                    if (method.getName().equals("describe")) {
-                        return "mortal";
-                    }
-                    int now = left.decrementAndGet();
-                    if (now < 0 || now == 0 && !lastTakesEffect) {
-                        throw new StoreException("dead");
-                    }
-                    try {
-                        Object result = method.invoke(objects, arguments);
-                        if (now == 0) {
-                            throw new StoreException("dead");
-                        }
-                        return result;
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                });
     }
 }

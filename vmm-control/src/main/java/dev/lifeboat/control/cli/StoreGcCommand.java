@@ -4,6 +4,7 @@ package dev.lifeboat.control.cli;
 import dev.lifeboat.control.ControlException;
 import dev.lifeboat.control.ExitCode;
 import dev.lifeboat.store.GarbageCollector;
+import dev.lifeboat.store.ImageCollector;
 import dev.lifeboat.store.RetentionPolicy;
 import dev.lifeboat.store.StoreVerifier;
 import dev.lifeboat.vmm.Json;
@@ -30,6 +31,9 @@ final class StoreGcCommand implements Callable<Integer> {
     @Option(names = "--all", description = "every VM in the store")
     boolean all;
 
+    @Option(names = "--base-images", description = "instead, base images that no epoch of any VM needs")
+    boolean baseImages;
+
     @Option(names = "--dry-run", description = "only say what would be deleted")
     boolean dryRun;
 
@@ -52,14 +56,18 @@ final class StoreGcCommand implements Callable<Integer> {
             paramLabel = "TIME",
             description = {
                 "age from which a segment or checkpoint that no epoch needs is garbage (default: 1h);",
-                "less than that only when no VM of the store runs"
+                "less than that only when no VM of the store runs. For base images: time since a VM",
+                "was last started with it (default: 24h)"
             })
     String grace;
 
     @Override
     public Integer call() {
-        if (all == (vmId != null)) {
-            throw new ControlException(ExitCode.USAGE, "which VM? Name one, or write --all");
+        if ((all ? 1 : 0) + (vmId == null ? 0 : 1) + (baseImages ? 1 : 0) != 1) {
+            throw new ControlException(ExitCode.USAGE, "which VM? Name one, or write --all, or --base-images");
+        }
+        if (baseImages) {
+            return collectImages();
         }
         if (keepLast < 1) {
             throw new ControlException(ExitCode.USAGE, "--keep-last " + keepLast + ": at least one epoch is kept");
@@ -90,6 +98,21 @@ final class StoreGcCommand implements Callable<Integer> {
                     + Figures.bytes(result.bytes()));
             result.notes().forEach(note -> terminal.line("    " + note));
         }
+        return ExitCode.OK;
+    }
+
+    private int collectImages() {
+        long graceMs = grace == null ? ImageCollector.GRACE_MS : Figures.millis("--grace", grace);
+        ImageCollector.Result result = options.with((store, key) -> new ImageCollector(store, graceMs).collect(dryRun));
+        Terminal terminal = Terminal.system();
+        if (options.json) {
+            terminal.json(Json.MAPPER.valueToTree(result));
+            return ExitCode.OK;
+        }
+        result.copies().forEach(copy -> terminal.line((dryRun ? "would delete " : "deleted ") + copy));
+        terminal.line(result.copies().size() + " base images " + (dryRun ? "would be deleted, " : "deleted, ")
+                + Figures.bytes(result.bytes()));
+        result.notes().forEach(note -> terminal.line("    " + note));
         return ExitCode.OK;
     }
 }
