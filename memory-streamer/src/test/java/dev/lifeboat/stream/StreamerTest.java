@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -52,6 +53,37 @@ class StreamerTest {
             assertThat(streamer.stats().epochs()).isGreaterThanOrEqualTo(10);
             assertThat(store.deltaPages()).isPositive();
             assertThat(streamer.stats().pauseMsMax()).isPositive();
+        }
+    }
+
+    @Test
+    void aRaisedRateBringsAnEpochAtOnceAndThenMoreThanTheIntervalSays() {
+        // At the usual rate the second epoch would come only after the time that is allowed for the third here.
+        int intervalMs = 20_000;
+        try (GuestMemory memory = new GuestMemory(1 << 20);
+                FakeVm vm = new FakeVm(memory, 100, 1, 0);
+                Streamer streamer = streamer(StreamerConfig.defaults().withEpochIntervalMs(intervalMs), vm, NOBODY)) {
+            vm.resume();
+            streamer.start();
+            streamer.forceEpoch(LIMIT);
+            long startedNs = System.nanoTime();
+            streamer.raiseRate(true);
+            awaitEpochs(streamer, 3);
+            long tookMs = (System.nanoTime() - startedNs) / 1_000_000;
+            assertThat(tookMs)
+                    .as("one at once, and one after a raised interval")
+                    .isLessThan(intervalMs);
+            streamer.raiseRate(false);
+        }
+    }
+
+    private static void awaitEpochs(Streamer streamer, int epochs) {
+        long endNs = System.nanoTime() + 60_000_000_000L;
+        while (streamer.stats().epochs() < epochs) {
+            assertThat(System.nanoTime() - endNs)
+                    .as("a minute for " + epochs + " epochs")
+                    .isNegative();
+            LockSupport.parkNanos(10_000_000);
         }
     }
 

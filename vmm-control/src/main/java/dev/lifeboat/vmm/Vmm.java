@@ -109,6 +109,7 @@ final class Vmm implements AutoCloseable {
                             "pause", arguments -> pause(),
                             "resume", arguments -> resume(),
                             "stop", arguments -> stop(),
+                            "rate", this::rate,
                             "console-input", this::consoleInput));
         } catch (IOException | RuntimeException e) {
             console.close();
@@ -597,6 +598,14 @@ final class Vmm implements AutoCloseable {
 
     private JsonNode forceEpoch() {
         requireRunning().requireProtection().streamer().forceEpoch(EPOCH_LIMIT);
+        return status();
+    }
+
+    private JsonNode rate(JsonNode arguments) {
+        requireRunning()
+                .requireProtection()
+                .streamer()
+                .raiseRate(arguments.path("raised").asBoolean());
         return status();
     }
 

@@ -47,6 +47,8 @@ public final class Agent implements AutoCloseable {
     private static final long FLOW_RETRY_MS = 250;
     /** To attach or detach a volume, when no evacuation waits for it. */
     private static final long VOLUME_LIMIT_MS = 90_000;
+    /** For a word to a process of this host. */
+    private static final long RATE_LIMIT_MS = 5_000;
 
     private final AgentConfig config;
     private final Events events = new Events();
@@ -68,13 +70,13 @@ public final class Agent implements AutoCloseable {
     private final Thread receiverLimit = new Thread(this::limitReceivers, "receiver-limit");
 
     public Agent(AgentConfig config, VmmLauncher launcher, GuestNetwork network, Path kvmDevice) {
-        this(config, launcher, network, kvmDevice, volumes(config), Optional.empty(), StreamingRate.FIXED);
+        this(config, launcher, network, kvmDevice, volumes(config), Optional.empty(), Optional.empty());
     }
 
     /**
      * @param volumes moves the volumes of VMs whose stores are on one
      * @param warmer makes targets ready when a signal asks for it; the controller, if there is one, unless given
-     * @param rate streams more often when a signal asks for it
+     * @param rate streams more often when a signal asks for it; the VM's own process unless given
      */
     public Agent(
             AgentConfig config,
@@ -83,7 +85,7 @@ public final class Agent implements AutoCloseable {
             Path kvmDevice,
             HostVolumes volumes,
             Optional<TargetWarmer> warmer,
-            StreamingRate rate) {
+            Optional<StreamingRate> rate) {
         this.config = config;
         this.volumes = volumes;
         this.network = network;
@@ -102,7 +104,12 @@ public final class Agent implements AutoCloseable {
         signalWatch = new SignalWatch(config, events, supervisor::isEmpty, this::onSignal, this::onSignalWithdrawn);
         TargetWarmer byController = config.controller().isPresent() ? warmer() : TargetWarmer.NONE;
         reactions = new SignalReactions(
-                config, events, signalWatch::cloud, warmer.orElse(byController), rate, this::evacuateByNotice);
+                config,
+                events,
+                signalWatch::cloud,
+                warmer.orElse(byController),
+                rate.orElse(rateOfVmms()),
+                this::evacuateByNotice);
         api = new AgentApi(this, config.listen(), tls);
     }
 
@@ -143,6 +150,8 @@ public final class Agent implements AutoCloseable {
     }
 
     public void start() {
+        // Before any signal can be heard.
+        reactions.refreshRules();
         network.ensureFabric();
         int adopted = supervisor.adopt();
         api.start();
@@ -494,12 +503,39 @@ public final class Agent implements AutoCloseable {
     }
 
     private void onSignalWithdrawn(Signal signal) {
-        if (signalWatch.notice().isEmpty()) {
-            turns.cancelWaiting("the cloud took its notice back before the move began");
-            if (controller.isThere()) {
-                supervisor.all().forEach(run -> controller.calm(run.spec().vmId()));
+        reactions.takeBack(
+                signal,
+                signalWatch.standing(),
+                supervisor.all().stream().filter(run -> !run.isOver()).toList(),
+                vmId -> turns.cancelWaiting(vmId, "the cloud took its notice back before the move began"));
+    }
+
+    private StreamingRate rateOfVmms() {
+        return new StreamingRate() {
+            @Override
+            public void raise(String vmId, String reason) {
+                set(vmId, true);
             }
-        }
+
+            @Override
+            public void lower(String vmId) {
+                set(vmId, false);
+            }
+
+            private void set(String vmId, boolean raised) {
+                supervisor.find(vmId).ifPresent(run -> {
+                    try {
+                        run.call("rate", Json.MAPPER.createObjectNode().put("raised", raised), RATE_LIMIT_MS);
+                        if (!raised) {
+                            events.add("streaming-rate-usual", vmId, "nothing asks for more any longer");
+                        }
+                    } catch (ControlException e) {
+                        // A VM without a store, or one that is leaving: it streams as it can.
+                        events.add("streaming-rate-failed", vmId, e.getMessage());
+                    }
+                });
+            }
+        };
     }
 
     private void evacuateByNotice(VmRun run, long deadlineMillis) {

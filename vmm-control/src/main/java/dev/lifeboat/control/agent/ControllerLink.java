@@ -74,7 +74,6 @@ final class ControllerLink implements TargetWarmer, AutoCloseable {
 
     @Override
     public void warm(String vmId, String reason) {
-        events.add("target-warming", vmId, reason);
         later(() -> specs.apply(vmId).ifPresent(spec -> ask(spec, Optional.empty(), reason, true, Set.of())));
     }
 
@@ -88,8 +87,8 @@ final class ControllerLink implements TargetWarmer, AutoCloseable {
         return isThere() ? ask(spec, Optional.of(deadlineMillis), "evacuation", false, avoid) : Optional.empty();
     }
 
-    /** The VM need not leave any more. */
-    void calm(String vmId) {
+    @Override
+    public void calm(String vmId) {
         later(() -> call(() -> client.delete(url(), "/v1/targets/" + vmId, LIMIT_MS)));
     }
 

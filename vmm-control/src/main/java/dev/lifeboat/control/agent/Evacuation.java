@@ -381,7 +381,7 @@ final class Evacuation {
                 : "no epoch of it is known here";
     }
 
-    private String vmId() {
+    String vmId() {
         return run.spec().vmId();
     }
 

@@ -36,14 +36,13 @@ final class EvacuationTurns {
         next();
     }
 
-    /** Those that run go on: they may have gone too far to be worth a stop. */
-    void cancelWaiting(String why) {
-        List<Evacuation> all;
+    /** One that runs goes on: it may have gone too far to be worth a stop. */
+    void cancelWaiting(String vmId, String why) {
+        List<Evacuation> cancelled = new ArrayList<>();
         synchronized (this) {
-            all = new ArrayList<>(waiting);
-            waiting.clear();
+            waiting.removeIf(evacuation -> evacuation.vmId().equals(vmId) && cancelled.add(evacuation));
         }
-        all.forEach(evacuation -> evacuation.cancel(why));
+        cancelled.forEach(evacuation -> evacuation.cancel(why));
     }
 
     private void next() {

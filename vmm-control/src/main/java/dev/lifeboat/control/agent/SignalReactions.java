@@ -10,13 +10,16 @@ import dev.lifeboat.control.cloud.rules.RulesFile;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /** Does what the rules say about a signal, for each VM. Thread-safe; runs on the thread that calls it. */
@@ -89,6 +92,41 @@ final class SignalReactions {
             }
         }
         inOrder(leaving).forEach(one -> evacuate.accept(one.run(), deadlineMillis));
+    }
+
+    /**
+     * Takes back what the rules made of a signal, where no other signal that stands asks for the same.
+     *
+     * @param stay called with each VM that need not leave any more
+     */
+    void takeBack(Signal withdrawn, List<Signal> standing, List<VmRun> runs, Consumer<String> stay) {
+        Rules rules = rulesFile.current();
+        for (VmRun run : runs) {
+            String vmId = run.spec().vmId();
+            Set<Reaction> over = EnumSet.noneOf(Reaction.class);
+            Set<Reaction> left = EnumSet.noneOf(Reaction.class);
+            for (Reaction reaction : Reaction.values()) {
+                if (standing.stream().anyMatch(signal -> asks(rules, signal, vmId, reaction))) {
+                    left.add(reaction);
+                } else if (asks(rules, withdrawn, vmId, reaction)) {
+                    over.add(reaction);
+                }
+            }
+            if (over.contains(Reaction.EVACUATE)) {
+                stay.accept(vmId);
+            }
+            boolean targetWanted = left.contains(Reaction.WARM_TARGET) || left.contains(Reaction.EVACUATE);
+            if (!targetWanted && (over.contains(Reaction.WARM_TARGET) || over.contains(Reaction.EVACUATE))) {
+                warmer.calm(vmId);
+            }
+            if (over.contains(Reaction.RAISE_STREAMING_RATE)) {
+                rate.lower(vmId);
+            }
+        }
+    }
+
+    private boolean asks(Rules rules, Signal signal, String vmId, Reaction reaction) {
+        return rules.decide(signal, cloud.get(), vmId).includes(reaction);
     }
 
     /**

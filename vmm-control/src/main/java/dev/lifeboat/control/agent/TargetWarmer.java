@@ -8,4 +8,7 @@ public interface TargetWarmer {
     TargetWarmer NONE = (vmId, reason) -> {};
 
     void warm(String vmId, String reason);
+
+    /** The VM need not leave any more: nothing asks for a target any longer. */
+    default void calm(String vmId) {}
 }

@@ -11,12 +11,16 @@ import dev.lifeboat.cloudfakes.metadata.AzureMetadata;
 import dev.lifeboat.cloudfakes.metadata.CloudMetadata;
 import dev.lifeboat.cloudfakes.metadata.GoogleMetadata;
 import dev.lifeboat.control.http.ApiError;
+import dev.lifeboat.control.http.ApiServer;
+import dev.lifeboat.control.http.FleetTls;
 import dev.lifeboat.vmm.Json;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -88,7 +92,7 @@ class AgentSignalsTest {
     void aHintWarmsATargetRaisesTheRateAndMovesNothing() throws Exception {
         List<String> asked = new CopyOnWriteArrayList<>();
         fleet.warmer = Optional.of((vmId, reason) -> asked.add("warm " + vmId + " " + reason));
-        fleet.rate = (vmId, reason) -> asked.add("rate " + vmId + " " + reason);
+        fleet.rate = Optional.of((vmId, reason) -> asked.add("rate " + vmId + " " + reason));
         try (AwsMetadata aws = AwsMetadata.start(InstantSource.system())) {
             fleet.start("a", Optional.of(aws.url()));
             fleet.run("a", "web", "");
@@ -102,6 +106,89 @@ class AgentSignalsTest {
             awaitEvent("hint-withdrawn");
             assertThat(health().has("notice")).isFalse();
         }
+    }
+
+    @Test
+    void whatAHintAskedForIsTakenBackOnlyWhenNoOtherAsksForIt() throws Exception {
+        List<String> asked = new CopyOnWriteArrayList<>();
+        fleet.warmer = Optional.of(new TargetWarmer() {
+            @Override
+            public void warm(String vmId, String reason) {
+                asked.add("warm");
+            }
+
+            @Override
+            public void calm(String vmId) {
+                asked.add("calm " + vmId);
+            }
+        });
+        fleet.start("a");
+        fleet.run("a", "web", "");
+        controllerSays(List.of("HINT", "HINT"));
+        TestFleet.await(() -> asked.size() == 2, "both hints");
+        TestFleet.await(() -> console().contains("rate raised: true"), "the VM's process to hear of it");
+        controllerSays(List.of("HINT"));
+        awaitEvent("hint-withdrawn");
+        // Reactions are done in order: when this one is done, so is what came before it.
+        controllerSays(List.of("HINT", "HINT"));
+        TestFleet.await(() -> asked.size() == 3, "the third hint");
+        assertThat(asked).containsOnly("warm");
+        assertThat(console()).doesNotContain("rate raised: false");
+
+        controllerSaysNothing();
+        TestFleet.await(() -> asked.contains("calm web"), "the target to be given up");
+        awaitEvent("streaming-rate-usual");
+        assertThat(console()).contains("rate raised: false");
+        // Once for each hint that ends: to give up what is given up already changes nothing.
+        assertThat(asked.subList(3, asked.size())).containsOnly("calm web");
+        assertThat(fleet.vm("a", "web").get("state").asText()).isEqualTo("RUNNING");
+    }
+
+    @Test
+    void aHintGoesThroughToTheControllerAndItsEndToo() throws Exception {
+        List<String> asked = new CopyOnWriteArrayList<>();
+        try (ApiServer controller = new ApiServer(
+                        "127.0.0.1:0", FleetTls.read(fleet.authority.issue("controller", List.of("127.0.0.1"))))
+                .route("POST", "/v1/targets/{id}", request -> {
+                    if (request.body().path("warm").asBoolean()) {
+                        asked.add("warm " + request.body().path("reason").asText());
+                    }
+                    return Json.MAPPER.createObjectNode().put("state", "NONE");
+                })
+                .route("DELETE", "/v1/targets/{id}", request -> {
+                    asked.add("calm");
+                    return Json.MAPPER.createObjectNode();
+                })) {
+            controller.start();
+            fleet.controllerUrl = Optional.of("https://127.0.0.1:" + controller.port());
+            fleet.start("a");
+            fleet.run("a", "web", "");
+            controllerSays(List.of("HINT", "HINT"));
+            TestFleet.await(() -> asked.size() == 2, "both hints to be passed on");
+            controllerSays(List.of("HINT"));
+            controllerSaysNothing();
+            TestFleet.await(() -> asked.contains("calm"), "the end of it");
+            assertThat(asked.subList(2, asked.size())).containsOnly("calm");
+        }
+    }
+
+    private String console() {
+        JsonNode console = fleet.client.get(fleet.url("a"), "/v1/vms/web/console?from=0", 10_000);
+        byte[] text = Base64.getDecoder().decode(console.get("base64").asText());
+        return new String(text, StandardCharsets.UTF_8);
+    }
+
+    /** So many signals of these kinds stand, which differ in their names. */
+    private void controllerSays(List<String> kinds) {
+        ObjectNode body = Json.MAPPER.createObjectNode();
+        var signals = body.putArray("signals");
+        for (int i = 0; i < kinds.size(); i++) {
+            signals.addObject()
+                    .put("eventId", "event-" + i)
+                    .put("kind", kinds.get(i))
+                    .put("action", "rebalance-" + i);
+        }
+        fleet.client.post(fleet.url("a"), "/v1/signals", body, 10_000);
     }
 
     @Test

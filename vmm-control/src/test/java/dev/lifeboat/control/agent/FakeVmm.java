@@ -82,6 +82,8 @@ public final class FakeVmm {
                         arguments -> release(),
                         "take-store",
                         arguments -> take(),
+                        "rate",
+                        this::rate,
                         "stop",
                         arguments -> exitSoon("EXITED", 0),
                         "console-input",
@@ -108,6 +110,11 @@ public final class FakeVmm {
             }
         }
         set("RUNNING");
+    }
+
+    private JsonNode rate(JsonNode order) {
+        print("rate raised: " + order.get("raised").asBoolean() + "\n");
+        return status();
     }
 
     private JsonNode evacuate(JsonNode order) {
@@ -166,12 +173,16 @@ public final class FakeVmm {
 
     private JsonNode typed(JsonNode input) {
         try {
-            byte[] bytes = input.get("base64").binaryValue();
-            Files.writeString(
-                    Path.of(config.consoleLog()),
-                    "typed: " + new String(bytes, StandardCharsets.UTF_8),
-                    StandardOpenOption.APPEND);
+            print("typed: " + new String(input.get("base64").binaryValue(), StandardCharsets.UTF_8));
             return Json.MAPPER.createObjectNode();
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private void print(String text) {
+        try {
+            Files.writeString(Path.of(config.consoleLog()), text, StandardOpenOption.APPEND);
         } catch (IOException e) {
             throw new IllegalStateException(e);
         }

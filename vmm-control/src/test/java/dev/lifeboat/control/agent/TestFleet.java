@@ -45,7 +45,7 @@ final class TestFleet implements AutoCloseable {
     Optional<String> cloud = Optional.empty();
     Map<String, String> metadataOptions = Map.of();
     Optional<TargetWarmer> warmer = Optional.empty();
-    StreamingRate rate = StreamingRate.FIXED;
+    Optional<StreamingRate> rate = Optional.empty();
 
     final Path directory;
     final FleetAuthority authority;

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.sun.net.httpserver.HttpServer;
 import dev.lifeboat.control.ExitCode;
+import dev.lifeboat.store.BaseImages;
 import dev.lifeboat.store.DefaultVmStore;
 import dev.lifeboat.store.EpochWriter;
 import dev.lifeboat.store.KeyWrapper;
@@ -139,6 +140,26 @@ class StoreCommandTest {
         assertThat(Main.run("store", "verify", "web", "--json", "--store", url)).isEqualTo(ExitCode.FAILED);
         JsonNode reports = Json.MAPPER.readTree(out.toString(StandardCharsets.UTF_8));
         assertThat(reports.at("/0/damages/0/costs/0/lost/0/count").asInt()).isEqualTo(8);
+    }
+
+    @Test
+    void gcDeletesBaseImagesThatNoEpochNeedsWhenTheyAreOldEnough() throws IOException {
+        Path image = Files.write(directory.resolve("image"), new byte[] {1, 2, 3});
+        try (ObjectStore objects = ObjectStores.open(url, Optional.empty(), Optional.empty())) {
+            new BaseImages(objects).publish(BaseImages.idOf(image), image);
+        }
+        JsonNode young = json("store", "gc", "--base-images", "--store", url, "--json");
+        assertThat(young.get("copies")).isEmpty();
+        assertThat(young.get("notes").get(0).asText()).contains("may just be starting");
+        JsonNode dry = json("store", "gc", "--base-images", "--grace", "0", "--dry-run", "--store", url, "--json");
+        assertThat(dry.get("copies")).hasSize(1);
+        assertThat(json("store", "gc", "--base-images", "--grace", "0", "--store", url, "--json"))
+                .isEqualTo(dry);
+        assertThat(json("store", "gc", "--base-images", "--grace", "0", "--store", url, "--json")
+                        .get("copies"))
+                .isEmpty();
+        assertThat(Main.run("store", "gc", "web", "--base-images", "--store", url))
+                .isEqualTo(ExitCode.USAGE);
     }
 
     @Test
