@@ -46,7 +46,7 @@ fetch_current() {
     current=$(apt-cache policy "$name" 2>/dev/null | awk '/Candidate:/ { print $2 }')
     if [ -z "$current" ] || [ "$current" = "(none)" ]; then
         die "apt knows no package $name (pinned: $pinned). When the package lists are missing or old, run: apt-get update." \
-            "apt said: $(tr '\n' ' ' <"$work/apt.log")"
+            "Debian 12 has new kernels in bookworm-security, which /etc/apt must name. apt said: $(tr '\n' ' ' <"$work/apt.log")"
     fi
     apt_download "$name" "$current" "$work" || die "cannot download $name $pinned nor $current. When the package lists are old," \
         "run: apt-get update. apt said: $(tr '\n' ' ' <"$work/apt.log")"

@@ -18,6 +18,11 @@ public interface LiveVm {
         return List.of();
     }
 
+    /** Whether the guest keeps its processors as busy as one does that boots, since this was last asked. */
+    default boolean isBusy() {
+        return false;
+    }
+
     /**
      * Stops every vCPU outside guest mode and drains the devices: on return nothing writes guest memory or a disk, and
      * no I/O is in flight. Idempotent.

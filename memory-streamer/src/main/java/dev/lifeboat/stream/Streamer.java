@@ -66,6 +66,10 @@ public final class Streamer implements AutoCloseable {
     private static final int LONGEST_REST_INTERVALS = 10;
 
     private static final int RAISED_RATE = 4;
+    /** The first epoch does not wait longer for a guest that boots, or works hard from the start. */
+    private static final long LONGEST_BOOT_MS = 45_000;
+    /** Between two looks at whether it still boots. */
+    private static final long BOOT_LOOK_MS = 1_000;
 
     private final StreamerConfig config;
     private final LiveVm vm;
@@ -116,6 +120,8 @@ public final class Streamer implements AutoCloseable {
     private EpochWriter writer;
     /** The generation in which the epoch being made began; likewise. */
     private long epochGeneration;
+    /** Of the thread's own. */
+    private long bootEndNs;
     /** What the last epoch took before its commit; likewise. */
     private long workNs;
 
@@ -166,10 +172,15 @@ public final class Streamer implements AutoCloseable {
 
     private void run() {
         long nextEpochNs = System.nanoTime() + firstEpochNs();
+        bootEndNs = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(LONGEST_BOOT_MS);
         try {
             for (Next next = awaitNext(nextEpochNs); next != Next.END; next = awaitNext(nextEpochNs)) {
                 if (next == Next.LET_GO) {
                     dropWriter();
+                    continue;
+                }
+                if (stillBoots()) {
+                    nextEpochNs = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(BOOT_LOOK_MS);
                     continue;
                 }
                 long startedNs = System.nanoTime();
@@ -189,6 +200,19 @@ public final class Streamer implements AutoCloseable {
         synchronized (lock) {
             return untracked.isPresent() ? TimeUnit.MILLISECONDS.toNanos(config.firstEpochMs()) : 0;
         }
+    }
+
+    /**
+     * Whether the first epoch should wait for the guest: to track its writes costs it an exit a page, and what it writes
+     * while it boots is written over soon.
+     */
+    private boolean stillBoots() {
+        synchronized (lock) {
+            if (untracked.isEmpty() || forceRequested > forceServed || System.nanoTime() - bootEndNs >= 0) {
+                return false;
+            }
+        }
+        return vm.isBusy();
     }
 
     /**

@@ -5,7 +5,8 @@ package dev.lifeboat.stream;
  * How a VM is streamed.
  *
  * @param epochIntervalMs from one cut to the next; longer when the host cannot keep up, see {@link Streamer}
- * @param firstEpochMs from the start of a VM that has no epoch yet to its first one. Until then its memory has large
+ * @param firstEpochMs from the start of a VM that has no epoch yet to its first one; longer while the guest keeps its
+ *     processors busy, as one that boots does, see {@link Streamer}. Until then its memory has large
  *     pages and no write of it is noted: a guest boots faster, and what it reads and writes once while it boots is not
  *     streamed again and again
  * @param maxLivePasses passes over dirty pages while the guest runs, before a cut

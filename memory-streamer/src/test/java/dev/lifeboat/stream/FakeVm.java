@@ -28,6 +28,7 @@ public final class FakeVm implements LiveVm, AutoCloseable {
     private final long pauseBetweenWritesNs;
     private final SplittableRandom random;
     private final Object gate = new Object();
+    volatile boolean busy;
     private volatile boolean logging;
     private volatile boolean pauseWanted = true;
     private volatile boolean closed;
@@ -247,6 +248,11 @@ public final class FakeVm implements LiveVm, AutoCloseable {
                 return written.drainTo(into);
             }
         };
+    }
+
+    @Override
+    public boolean isBusy() {
+        return busy;
     }
 
     @Override

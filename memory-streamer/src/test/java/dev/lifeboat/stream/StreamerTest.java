@@ -57,6 +57,32 @@ class StreamerTest {
     }
 
     @Test
+    void theFirstEpochWaitsForAGuestThatBootsUnlessItIsAskedFor() {
+        StreamerConfig soon = new StreamerConfig(3_600_000, 1, 1, 512, 1 << 20, 1, 16, 10, 100, 0);
+        try (GuestMemory memory = new GuestMemory(1 << 20);
+                FakeVm vm = new FakeVm(memory, 100, 1, 0);
+                Streamer streamer = streamer(soon, vm, NOBODY)) {
+            vm.busy = true;
+            vm.resume();
+            streamer.start();
+            LockSupport.parkNanos(500_000_000);
+            assertThat(streamer.stats().epochs()).isZero();
+            vm.busy = false;
+            awaitEpochs(streamer, 1);
+        }
+        try (GuestMemory memory = new GuestMemory(1 << 20);
+                FakeVm vm = new FakeVm(memory, 100, 1, 0);
+                Streamer streamer =
+                        new Streamer(soon, vm, store, store.own("b", 2), Baseline.nothing(), "{}", NOBODY)) {
+            vm.busy = true;
+            vm.resume();
+            streamer.start();
+            streamer.forceEpoch(LIMIT);
+            assertThat(streamer.stats().epochs()).isEqualTo(1);
+        }
+    }
+
+    @Test
     void aRaisedRateBringsAnEpochAtOnceAndThenMoreThanTheIntervalSays() {
         // At the usual rate the second epoch would come only after the time that is allowed for the third here.
         int intervalMs = 20_000;

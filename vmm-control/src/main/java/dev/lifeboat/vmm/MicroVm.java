@@ -37,6 +37,9 @@ public final class MicroVm implements LiveVm, AutoCloseable {
     /** Longer pauses are told to the guest; its lock-up detector waits seconds, its stall detectors longer. */
     private static final long WORTH_TELLING_NS = TimeUnit.MILLISECONDS.toNanos(500);
 
+    /** A guest that boots hardly ever halts. */
+    private static final double BUSY = 0.7;
+
     private static final long REHEARSAL_BYTES = 16 << 20;
     private static final AtomicBoolean WARMED_UP = new AtomicBoolean();
 
@@ -46,6 +49,7 @@ public final class MicroVm implements LiveVm, AutoCloseable {
     private final Serial16550 serial;
     private final List<VirtioMmioTransport> transports = new ArrayList<>();
     private final AtomicReference<VmStatus> status = new AtomicReference<>(new VmStatus.Created());
+    private final GuestLoad load = new GuestLoad(KvmMachine.VCPU_THREADS);
     /** Written before the VM is handed out. */
     private CpuCompatibility.Key cpuKey;
 
@@ -280,6 +284,11 @@ public final class MicroVm implements LiveVm, AutoCloseable {
         replaceUnlessEnded(new VmStatus.Running());
         transports.forEach(VirtioMmioTransport::resume);
         machine.run();
+    }
+
+    @Override
+    public boolean isBusy() {
+        return load.sinceLastCall() >= BUSY;
     }
 
     /** Devices before KVM: the last completions have raised their interrupts by then. */

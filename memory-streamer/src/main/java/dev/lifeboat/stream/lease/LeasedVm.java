@@ -63,6 +63,11 @@ final class LeasedVm implements LiveVm {
     }
 
     @Override
+    public boolean isBusy() {
+        return vm.isBusy();
+    }
+
+    @Override
     public GuestMemory memory() {
         return vm.memory();
     }

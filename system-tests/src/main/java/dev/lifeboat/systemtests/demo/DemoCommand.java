@@ -19,6 +19,7 @@ import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
@@ -48,13 +49,22 @@ public final class DemoCommand implements LifeboatCommand, Callable<Integer> {
     private int loadSeconds;
 
     @Option(
+            names = "--cloud",
+            paramLabel = "CLOUD",
+            description =
+                    "aws, azure or gcp: with that cloud's notice and timing, and host B is bought from its control"
+                            + " plane (a fake one) when it is needed")
+    private String cloud;
+
+    @Option(
             names = "--warning-seconds",
-            defaultValue = "75",
-            description = "from the notice to the end of host A; default: 75 (EC2 gives 120)")
-    private int warningSeconds;
+            description = "from the notice to the end of host A; default: 75, with --cloud what that cloud gives")
+    private Integer warningSeconds;
 
     @Option(names = "--keep-logs", description = "keep logs and recordings after a good run, too")
     private boolean keepLogs;
+
+    private static final int DEFAULT_WARNING_SECONDS = 75;
 
     /** Beside the guest's memory: the image in memory, two JVMs, page cache. */
     private static final int HOST_OVERHEAD_MIB = 1400;
@@ -72,7 +82,19 @@ public final class DemoCommand implements LifeboatCommand, Callable<Integer> {
             System.err.println("lifeboat: --store is s3 or dir, not " + store);
             return 2;
         }
-        if (memoryMib < 128 || loadSeconds < 1 || warningSeconds < 10) {
+        Optional<DemoCloudKind> cloudKind = Optional.empty();
+        if (cloud != null) {
+            cloudKind = Stream.of(DemoCloudKind.values())
+                    .filter(one -> one.word().equals(cloud.toLowerCase(Locale.ROOT)))
+                    .findFirst();
+            if (cloudKind.isEmpty()) {
+                System.err.println("lifeboat: --cloud is aws, azure or gcp, not " + cloud);
+                return 2;
+            }
+        }
+        int usualSeconds = cloudKind.map(DemoCloudKind::warningSeconds).orElse(DEFAULT_WARNING_SECONDS);
+        int warning = warningSeconds == null ? usualSeconds : warningSeconds;
+        if (memoryMib < 128 || loadSeconds < 1 || warning < 10) {
             System.err.println("lifeboat: the demo needs --memory-mib of 128 or more (Debian and Redis), --load-seconds"
                     + " of 1 or more and --warning-seconds of 10 or more (a JVM starts on the target)");
             return 2;
@@ -81,13 +103,16 @@ public final class DemoCommand implements LifeboatCommand, Callable<Integer> {
         Images images = Images.find();
         Path logs = Files.createTempDirectory("lifeboat-demo-");
         images.prepare(logs.resolve("images.log"), what -> timeline.progress("preparing: " + what));
+        Optional<DemoCloud> demoCloud =
+                cloudKind.isPresent() ? Optional.of(new DemoCloud(cloudKind.get())) : Optional.empty();
         FabricOptions fabricOptions = new FabricOptions(
                 List.of("host-a", "host-b"),
                 memoryMib + HOST_OVERHEAD_MIB,
                 kind,
                 List.of("redis-guest"),
-                Duration.ofSeconds(SLOWEST_SECONDS + loadSeconds + warningSeconds),
-                logs);
+                Duration.ofSeconds(SLOWEST_SECONDS + loadSeconds + warning),
+                logs,
+                demoCloud.map(DemoCloud::fleet));
         boolean good = false;
         try (EmulatedFabric fabric = EmulatedFabric.startFirst(fabricOptions, images)) {
             timeline.event("host-a and the gateway start: "
@@ -95,11 +120,16 @@ public final class DemoCommand implements LifeboatCommand, Callable<Integer> {
                             ? fabric.acceleration().reason()
                             : "QEMU's software processor, because "
                                     + fabric.acceleration().reason()));
-            good = demo(fabric, new DemoOptions(kind, memoryMib, loadSeconds, warningSeconds, logs), timeline, out);
+            if (cloudKind.isPresent() && warning != usualSeconds) {
+                timeline.event("--warning-seconds " + warning + ": "
+                        + cloudKind.get().word() + " gives " + usualSeconds + " s; this run does not keep to it");
+            }
+            good = demo(fabric, new DemoOptions(kind, memoryMib, loadSeconds, warning, logs, demoCloud), timeline, out);
             if (!good || keepLogs) {
                 fabric.collect();
             }
         } finally {
+            demoCloud.ifPresent(DemoCloud::close);
             if (good && !keepLogs) {
                 delete(logs);
             } else {
@@ -116,6 +146,11 @@ public final class DemoCommand implements LifeboatCommand, Callable<Integer> {
             fabric.awaitFirst();
             timeline.event("host-a's agent answers, the store is "
                     + options.store().name().toLowerCase(Locale.ROOT));
+            if (options.cloud().isPresent()) {
+                options.cloud().get().start(fabric);
+                timeline.event("the controller has the control plane of "
+                        + options.cloud().get().kind().word() + ", a fake one; host-b is not there yet");
+            }
             run = new DemoRun(fabric, options, timeline);
             DemoReport report = run.run();
             print(report, timeline, out);
@@ -134,6 +169,11 @@ public final class DemoCommand implements LifeboatCommand, Callable<Integer> {
             return report.result().equals("ok");
         } catch (DemoFailure | ApiError | ControlException e) {
             fabric.collect();
+            if (options.cloud().isPresent()) {
+                Files.writeString(
+                        options.logs().resolve("controller.events.jsonl"),
+                        options.cloud().get().events());
+            }
             timeline.event("FAILED: " + e.getMessage());
             out.println("result: failed");
             return false;
@@ -158,6 +198,10 @@ public final class DemoCommand implements LifeboatCommand, Callable<Integer> {
         row(out, "TCP resets at the client", String.valueOf(report.rstPackets()));
         row(out, "longest client stall", report.longestClientStallMs() + " ms");
         row(out, "memory equal at pause and resume", String.valueOf(report.memoryHashEqual()));
+        if (report.targetAcquireMs() >= 0) {
+            row(out, "target acquired in", ms(report.targetAcquireMs()));
+        }
+        row(out, "warning used / left", ms(report.warningUsedMs()) + " / " + ms(report.deadlineMarginMs()));
         row(out, "whole demo", String.format(Locale.ROOT, "%.0f s", timeline.seconds()));
         out.println();
     }

@@ -10,6 +10,9 @@ package dev.lifeboat.systemtests.demo;
  * @param bytesAfterNotice sent by the source
  * @param bytesStreamedBefore to the store, until the notice
  * @param longestClientStallMs longest time the client waited for an answer, in the whole run
+ * @param targetAcquireMs from the question to the cloud to the answer of the new host's agent; -1 where no host is bought
+ * @param warningUsedMs of the time that the cloud gives, until the old host is not needed any more
+ * @param deadlineMarginMs what was left then
  * @param result {@code ok} or {@code failed}
  */
 public record DemoReport(
@@ -29,4 +32,7 @@ public record DemoReport(
         long rstPackets,
         long longestClientStallMs,
         boolean memoryHashEqual,
+        long targetAcquireMs,
+        double warningUsedMs,
+        double deadlineMarginMs,
         String result) {}

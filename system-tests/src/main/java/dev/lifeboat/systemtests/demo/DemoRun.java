@@ -28,11 +28,12 @@ final class DemoRun {
     private static final Duration GUEST_LIMIT = Duration.ofSeconds(400);
     private static final Duration LOAD_LIMIT = Duration.ofSeconds(150);
     private static final Duration EPOCH_LIMIT = Duration.ofSeconds(300);
+    private static final Duration TARGET_LIMIT = Duration.ofSeconds(300);
     /** Enough epochs that the first, which holds everything, is behind, and ordinary ones have been made. */
     private static final int LEAST_EPOCHS = 5;
 
-    /** An answer costs a host on a software processor tens of milliseconds. */
-    private static final long POLL_MS = 1_000;
+    /** An answer costs a host on a software processor tens of milliseconds, and the first ones hundreds. */
+    private static final long POLL_MS = 2_000;
     /** Few enough that reading all of them again takes seconds, on a processor twenty times slower than a real one. */
     private static final int KEYS = 500;
     /** Leaves the one processor of host A some time for streaming. */
@@ -44,7 +45,8 @@ final class DemoRun {
     private final DemoOptions options;
     private final Timeline timeline;
     private final HostAgent hostA;
-    private HostAgent hostB;
+    private String targetState = "";
+    private long targetAcquireMs = -1;
     private final List<String> failures = new ArrayList<>();
 
     DemoRun(EmulatedFabric fabric, DemoOptions options, Timeline timeline) {
@@ -61,14 +63,22 @@ final class DemoRun {
 
     DemoReport run() throws IOException, InterruptedException, DemoFailure {
         startGuest();
-        startOthers();
+        startClient();
         awaitGuest();
+        startOtherHosts();
         startLoad();
+        awaitOtherHost();
         JsonNode before = streamForAWhile();
+        Optional<DemoCloudKind> cloud = options.cloud().map(DemoCloud::kind);
+        if (cloud.isPresent() && cloud.get().hints()) {
+            fabric.metadata("host-a").hint();
+            timeline.event("HINT: " + cloud.get().hint() + ", which names no time");
+            awaitTarget();
+        }
 
         Instant deadline = Instant.now().plusSeconds(options.warningSeconds());
         long announcedMs = System.currentTimeMillis();
-        fabric.metadata("host-a").announceTermination(deadline);
+        fabric.metadata("host-a").announce(deadline);
         timeline.event("NOTICE: the cloud takes host-a away in " + options.warningSeconds() + " s");
         JsonNode evacuation = followEvacuation(deadline);
         double detectionMs = detectionMs(evacuation, announcedMs);
@@ -99,14 +109,15 @@ final class DemoRun {
                 Optional.of(GUEST_MAC),
                 List.of(),
                 VmSpec.defaultEpochIntervalMs(),
-                Optional.of("host-b")));
+                // The host that is bought has a name of its own.
+                Optional.of("host-b").filter(name -> options.cloud().isEmpty())));
         timeline.event("microVM \"" + VM + "\" (" + options.memoryMib() + " MiB) starts on host-a");
     }
 
-    /** While the guest boots: hosts and guest each keep one processor busy, and this machine may have only two. */
-    private void startOthers() throws IOException, InterruptedException {
-        fabric.startOthers();
-        timeline.event("host-b and the client start");
+    /** While the guest boots; of more machines at once each takes longer than all of them one after the other. */
+    private void startClient() throws IOException, InterruptedException {
+        fabric.startClient();
+        timeline.event("the client starts");
         fabric.awaitClient();
         fabric.startLoad(
                 EmulatedFabric.guestAddress(GUEST_NUMBER),
@@ -132,9 +143,55 @@ final class DemoRun {
         }
         timeline.event("Redis is ready in the guest");
         fabric.awaitHealth("gateway");
-        fabric.awaitHealth("host-b");
-        hostB = fabric.agent("host-b");
-        timeline.event("host-b and the gateway answer");
+    }
+
+    private void startOtherHosts() throws IOException {
+        if (options.cloud().isEmpty()) {
+            fabric.startOtherHosts();
+            timeline.event("host-b starts, which the guest will go to");
+        }
+    }
+
+    /** A notice is no use before there is anywhere to go. */
+    private void awaitOtherHost() throws IOException, InterruptedException {
+        if (options.cloud().isEmpty()) {
+            fabric.awaitHealth("host-b");
+            timeline.event("host-b answers");
+        }
+    }
+
+    /** The controller buys it, the fake control plane launches a machine, its agent enrols. */
+    private void awaitTarget() throws IOException, InterruptedException, DemoFailure {
+        long limitNs = System.nanoTime() + TARGET_LIMIT.toNanos();
+        while (!targetIsReady()) {
+            require(limitNs, "no target within " + TARGET_LIMIT.toSeconds() + " s: " + targetState);
+            timeline.progress(
+                    "target: " + targetState + "; " + describe(fabric.load().report()));
+            Thread.sleep(POLL_MS);
+        }
+    }
+
+    private boolean targetIsReady() throws DemoFailure {
+        if (options.cloud().isEmpty() || targetAcquireMs >= 0) {
+            return targetAcquireMs >= 0;
+        }
+        JsonNode target = options.cloud().get().target(VM);
+        String state = target.path("state").asText().toLowerCase(Locale.ROOT);
+        if (!state.equals(targetState)) {
+            targetState = state;
+            timeline.event("target: " + state
+                    + Optional.of(target.path("message").asText())
+                            .filter(text -> !text.isEmpty())
+                            .map(text -> " (" + text + ")")
+                            .orElse(""));
+        }
+        if (state.equals("ready")) {
+            targetAcquireMs = target.path("targetAcquireMs").asLong(-1);
+            timeline.event(target.path("host").asText() + " ("
+                    + target.path("priceClass").asText() + ") is bought, booted and enrolled after " + targetAcquireMs
+                    + " ms");
+        }
+        return state.equals("ready");
     }
 
     private void startLoad() throws IOException, InterruptedException, DemoFailure {
@@ -204,6 +261,7 @@ final class DemoRun {
                                 ? ""
                                 : " (to " + evacuation.path("target").asText() + ")"));
             }
+            targetIsReady();
             if (state.equals("DONE")) {
                 timeline.event(describeBlackout(evacuation.path("report")));
                 return evacuation;
@@ -256,19 +314,20 @@ final class DemoRun {
         check(traffic.rstPackets() == 0, traffic.rstPackets() + " TCP resets at the client's port");
         check(traffic.synPackets() == 1, "the client opened " + traffic.synPackets() + " connections, not one");
         check(hashEqual, "the guest's memory was not shown to be equal at pause and at resume");
-        JsonNode now = hostB.status(VM);
+        JsonNode now = fabric.agent("host-b").status(VM);
         check(
                 now.path("state").asText().equals("RUNNING"),
                 "the guest is " + now.path("state").asText() + " on host-b");
+        double warningUsedMs = evacuation.path("noticeToSourceFreeMs").asLong(-1) >= 0
+                ? detectionMs + evacuation.path("noticeToSourceFreeMs").asDouble()
+                : -1;
         return new DemoReport(
                 options.memoryMib() * 1024L * 1024,
                 report.has("noticeToSwitchMs")
                                 || evacuation.path("noticeToSwitchMs").asLong(-1) >= 0
                         ? detectionMs + evacuation.path("noticeToSwitchMs").asDouble()
                         : -1,
-                evacuation.path("noticeToSourceFreeMs").asLong(-1) >= 0
-                        ? detectionMs + evacuation.path("noticeToSourceFreeMs").asDouble()
-                        : -1,
+                warningUsedMs,
                 report.path("blackoutMs").asDouble(-1),
                 report.path("bytesAfterNotice").asLong(-1),
                 before.path("bytesStreamed").asLong(-1),
@@ -282,6 +341,9 @@ final class DemoRun {
                 traffic.rstPackets(),
                 client.longestStallMillis(),
                 hashEqual,
+                targetAcquireMs,
+                warningUsedMs,
+                warningUsedMs < 0 ? -1 : TimeUnit.SECONDS.toMillis(options.warningSeconds()) - warningUsedMs,
                 failures.isEmpty() ? "ok" : "failed");
     }
 

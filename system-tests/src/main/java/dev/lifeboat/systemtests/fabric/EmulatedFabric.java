@@ -2,7 +2,8 @@
 package dev.lifeboat.systemtests.fabric;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.lifeboat.cloudfakes.metadata.AwsMetadata;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.lifeboat.cloudfakes.metadata.CloudMetadata;
 import dev.lifeboat.control.ControlException;
 import dev.lifeboat.control.NetworkConfig;
 import dev.lifeboat.control.agent.AgentConfig;
@@ -50,6 +51,9 @@ public final class EmulatedFabric implements AutoCloseable {
     private static final String S3_ACCESS_KEY = "lifeboat-test";
 
     private static final String S3_SECRET_KEY = "lifeboat-test-secret";
+    /** Of metadata services: at the usual second it would be a tenth of a software processor's time. */
+    private static final int POLL_MILLIS = 2_000;
+
     private static final Duration BOOT_LIMIT = Duration.ofSeconds(180);
     private static final Duration READY_LIMIT = Duration.ofSeconds(300);
     private static final int GATEWAY_MEMORY_MIB = 2048;
@@ -61,7 +65,7 @@ public final class EmulatedFabric implements AutoCloseable {
     private final Acceleration acceleration = Acceleration.detect();
     private final Deque<AutoCloseable> opened = new ArrayDeque<>();
     private final Map<String, Machine> machines = new LinkedHashMap<>();
-    private final Map<String, AwsMetadata> metadata = new LinkedHashMap<>();
+    private final Map<String, CloudMetadata> metadata = new LinkedHashMap<>();
     private final Map<String, SwitchPort> ports = new LinkedHashMap<>();
     private FrameSwitch underlay;
     private FrameSwitch clientSide;
@@ -108,15 +112,91 @@ public final class EmulatedFabric implements AutoCloseable {
 
     /** The other hosts and the client, once. */
     public void startOthers() throws IOException {
-        for (String host : options.hosts().subList(1, options.hosts().size())) {
-            startNewHost(host);
-        }
+        startOtherHosts();
         startClient();
     }
 
+    /** Once; none where a cloud has them. */
+    public void startOtherHosts() throws IOException {
+        if (options.cloud().isEmpty()) {
+            for (String host : options.hosts().subList(1, options.hosts().size())) {
+                startNewHost(host);
+            }
+        }
+    }
+
     private void startNewHost(String host) throws IOException {
-        metadata.put(host, keep(AwsMetadata.start(InstantSource.system())));
+        startMetadata(host);
         startHost(host);
+    }
+
+    private void startMetadata(String host) throws IOException {
+        String kind = options.cloud().map(FabricOptions.CloudFleet::kind).orElse("aws");
+        metadata.put(host, keep(CloudMetadata.start(kind, InstantSource.system())));
+    }
+
+    /**
+     * A host of the options comes to life as a cloud's instance: it has its address and the program, and for the rest what
+     * the user data makes of it.
+     */
+    public void launch(String host, String userData) throws IOException {
+        int number = number(host);
+        Overlay overlay = new Overlay()
+                .text("etc/hostname", host + "\n")
+                .script("lifeboat/user-data", userData)
+                .script("lifeboat/start", Scripts.launchedHost(number, S3_ACCESS_KEY, S3_SECRET_KEY));
+        startHostMachine(host, overlay);
+    }
+
+    /** Of {@code agent.json} of hosts that are launched: what is the same for all. For a single one, if it is to be found. */
+    public ObjectNode agentTemplate(String host) throws IOException {
+        startMetadata(host);
+        ObjectNode template = Json.MAPPER.createObjectNode();
+        template.put("listen", "0.0.0.0:" + Topology.API_PORT)
+                .put("runDirectory", "/run/lifeboat")
+                .put("metadataBaseUrl", metadataUrl(host));
+        template.set("network", Json.MAPPER.valueToTree(network(number(host))));
+        template.set("store", Json.MAPPER.valueToTree(store()));
+        options.cloud()
+                .ifPresent(cloud -> template.set("metadataOptions", Json.MAPPER.valueToTree(cloud.metadataOptions())));
+        return template;
+    }
+
+    /** Certificate and key, on this machine, for a role that runs beside the fabric. */
+    public VmmConfig.Tls issue(String name, List<String> addresses) {
+        return authority.issue(name, addresses);
+    }
+
+    /** With {@code ca.crt} and {@code ca.key}. */
+    public Path certificates() {
+        return options.logs().resolve("certificates");
+    }
+
+    /** How hosts and gateway call each other. */
+    public String url(String name) {
+        int number = name.equals("gateway") ? Topology.GATEWAY : number(name);
+        return "https://" + Topology.UNDERLAY + number + ":" + Topology.API_PORT;
+    }
+
+    /** From such a URL to the one that leads there from this machine; others stay, and so do those of machines that are not up. */
+    public String roadTo(String url) {
+        return Stream.concat(Stream.of("gateway"), options.hosts().stream())
+                .filter(name -> url(name).equals(url) && machines.containsKey(name))
+                .findFirst()
+                .map(name -> "https://127.0.0.1:" + machines.get(name).harnessPort(Topology.API_PORT))
+                .orElse(url);
+    }
+
+    public String underlayAddress(String host) {
+        return Topology.UNDERLAY + number(host);
+    }
+
+    public String gatewayUnderlayAddress() {
+        return Topology.UNDERLAY + Topology.GATEWAY;
+    }
+
+    private String metadataUrl(String host) {
+        return "http://" + Machine.HARNESS_ADDRESS + ":" + metadata.get(host).port();
     }
 
     private <T extends AutoCloseable> T keep(T resource) {
@@ -159,7 +239,8 @@ public final class EmulatedFabric implements AutoCloseable {
         return machines.get(name);
     }
 
-    public AwsMetadata metadata(String host) {
+    /** The metadata service of a host. */
+    public CloudMetadata metadata(String host) {
         return metadata.get(host);
     }
 
@@ -289,15 +370,11 @@ public final class EmulatedFabric implements AutoCloseable {
         return Topology.FIRST_HOST + options.hosts().indexOf(host);
     }
 
-    private String underlayAddress(String host) {
-        return Topology.UNDERLAY + number(host);
-    }
-
     private void startHost(String host) throws IOException {
         int number = number(host);
         Overlay overlay = overlay(host, number);
         List<AgentConfig.Peer> peers = options.hosts().stream()
-                .filter(peer -> !peer.equals(host))
+                .filter(peer -> !peer.equals(host) && options.cloud().isEmpty())
                 .map(peer -> new AgentConfig.Peer(
                         peer,
                         "https://" + underlayAddress(peer) + ":" + Topology.API_PORT,
@@ -314,18 +391,18 @@ public final class EmulatedFabric implements AutoCloseable {
                         "https://" + gateway + ":" + Topology.API_PORT, Optional.of(gateway))),
                 Optional.of(network(number)),
                 Optional.of(store()),
-                Optional.of("http://" + Machine.HARNESS_ADDRESS + ":"
-                        + metadata.get(host).port()),
-                Optional.empty(),
+                // Without a cloud to recognise: EC2, as if there were no other.
+                Optional.of(metadataUrl(host)).filter(url -> options.cloud().isEmpty()),
+                Optional.of(POLL_MILLIS),
                 "/run/lifeboat",
                 Optional.empty(),
                 List.of(),
                 Optional.empty(),
                 Optional.of("http://" + Machine.HARNESS_ADDRESS + ":" + volumes.port()),
+                options.cloud().map(FabricOptions.CloudFleet::controllerUrl),
                 Optional.empty(),
-                Optional.empty(),
-                Optional.empty(),
-                Map.of(),
+                options.cloud().map(cloud -> metadataUrl(host)),
+                options.cloud().map(FabricOptions.CloudFleet::metadataOptions).orElse(Map.of()),
                 Optional.empty());
         overlay.text("lifeboat/agent.json", Json.MAPPER.writeValueAsString(config));
         for (String guest : options.guests()) {
@@ -338,6 +415,11 @@ public final class EmulatedFabric implements AutoCloseable {
             }
         }
         overlay.script("lifeboat/start", Scripts.host(number, S3_ACCESS_KEY, S3_SECRET_KEY, options.store()));
+        startHostMachine(host, overlay);
+    }
+
+    private void startHostMachine(String host, Overlay overlay) throws IOException {
+        int number = number(host);
         SwitchPort port = port(underlay, host, host);
         start(
                 host,
@@ -381,7 +463,8 @@ public final class EmulatedFabric implements AutoCloseable {
                 List.of(Topology.API_PORT));
     }
 
-    private void startClient() throws IOException {
+    /** Once. */
+    public void startClient() throws IOException {
         Overlay overlay = new Overlay().text("etc/hostname", "client\n").script("lifeboat/start", Scripts.client());
         SwitchPort port = port(clientSide, "client", "client");
         clientRecording = clientSide.record(port);

@@ -4,6 +4,8 @@ package dev.lifeboat.systemtests.fabric;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 
 /**
  * @param hosts names of the spot hosts, at most 8; the first ones are each other's peers
@@ -14,7 +16,32 @@ import java.util.List;
  * @param logs directory for logs and recordings
  */
 public record FabricOptions(
-        List<String> hosts, int hostMemoryMib, StoreKind store, List<String> guests, Duration maxLife, Path logs) {
+        List<String> hosts,
+        int hostMemoryMib,
+        StoreKind store,
+        List<String> guests,
+        Duration maxLife,
+        Path logs,
+        Optional<CloudFleet> cloud) {
+
+    /**
+     * Hosts but the first start when a cloud launches them ({@link EmulatedFabric#launch}).
+     *
+     * @param kind {@code aws}, {@code azure} or {@code gcp}: of the metadata services
+     * @param controllerUrl that the first host finds targets by
+     * @param metadataOptions of the agents
+     */
+    public record CloudFleet(String kind, String controllerUrl, Map<String, String> metadataOptions) {
+        public CloudFleet {
+            metadataOptions = Map.copyOf(metadataOptions);
+        }
+    }
+
+    /** All hosts are there from the start and know each other. */
+    public FabricOptions(
+            List<String> hosts, int hostMemoryMib, StoreKind store, List<String> guests, Duration maxLife, Path logs) {
+        this(hosts, hostMemoryMib, store, guests, maxLife, logs, Optional.empty());
+    }
 
     public FabricOptions {
         hosts = List.copyOf(hosts);

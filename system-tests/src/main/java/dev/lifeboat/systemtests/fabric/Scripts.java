@@ -48,6 +48,18 @@ final class Scripts {
                 + STAY;
     }
 
+    /** A host of a cloud: what the cloud's first boot runs is all it knows. */
+    static String launchedHost(int number, String accessKey, String secretKey) {
+        return COMMON.formatted(Topology.managementMac(number))
+                + underlay(number)
+                + CREDENTIALS.formatted(accessKey, secretKey)
+                + """
+                mkdir -p /run/lifeboat
+                /lifeboat/user-data
+                """
+                + STAY;
+    }
+
     static String gateway(StoreKind store, String hostAddresses) {
         return COMMON.formatted(Topology.managementMac(Topology.GATEWAY))
                 + underlay(Topology.GATEWAY)

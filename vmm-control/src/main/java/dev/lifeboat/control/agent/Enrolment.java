@@ -67,7 +67,7 @@ public final class Enrolment {
         try {
             KeyPair pair = newPair();
             Wish wish = new Wish(token, pair.getPublic().getEncoded(), sign(pair, token));
-            Answer answer = ask(new ApiClient(FleetTls.trusting(authority)), url, wish);
+            Answer answer = ask(ApiClient.patient(FleetTls.trusting(authority)), url, wish);
             Files.createDirectories(directory);
             Path certificate = directory.resolve("host.crt");
             Path key = directory.resolve("host.key");

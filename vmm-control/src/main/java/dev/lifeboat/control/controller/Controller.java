@@ -33,6 +33,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.UnaryOperator;
 
 /**
  * The controller role, without the HTTPS around it ({@link ControllerApi}). Threads: {@code controller} makes everything due
@@ -62,11 +63,17 @@ public final class Controller implements AutoCloseable {
 
     /** @param cloud closed with this; empty when the configuration names none */
     public Controller(ControllerConfig config, Optional<Cloud> cloud) throws InterruptedException {
+        this(config, cloud, UnaryOperator.identity());
+    }
+
+    /** @param road to agents and gateway where it is not by their own URLs, see {@link ApiClient#patient} */
+    public Controller(ControllerConfig config, Optional<Cloud> cloud, UnaryOperator<String> road)
+            throws InterruptedException {
         this.config = config;
         this.cloud = cloud;
         Path state = Path.of(config.stateDirectory()).toAbsolutePath();
         FleetTls tls = FleetTls.read(config.tls());
-        client = new ApiClient(tls);
+        client = ApiClient.patient(tls, road);
         JsonJournal<HostRecord> purchases = new JsonJournal<>(state.resolve("hosts"), HostRecord.class);
         tokens = EnrolmentTokens.open(state.resolve("enrolment.key"));
         FleetAuthority authority = FleetAuthority.openOrCreate(Path.of(config.authorityDirectory()));

@@ -29,7 +29,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 final class HostWatch implements AutoCloseable {
     private static final int THREADS = 8;
     private static final int QUEUED = 256;
-    private static final long CALL_LIMIT_MS = 5_000;
+    /** The first handshake with a host that is busy starting takes long; each is asked one question at a time. */
+    private static final long CALL_LIMIT_MS = 20_000;
     /** As long as {@link TargetPlanner#SILENT_MS}: a peer that is silent is no peer to name. */
     private static final long SILENT_NS = TargetPlanner.SILENT_MS * 1_000_000;
 

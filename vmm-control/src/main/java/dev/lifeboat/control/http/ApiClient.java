@@ -17,6 +17,7 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.UnaryOperator;
 import javax.net.ssl.SSLException;
 
 /** The client side of {@link ApiServer}. Thread-safe; connections are kept and used again. */
@@ -32,14 +33,16 @@ public final class ApiClient {
     }
 
     private final HttpClient client;
+    private final UnaryOperator<String> road;
     private final Optional<Duration> connectLimit;
     private final Set<String> answered = ConcurrentHashMap.newKeySet();
 
     public ApiClient(FleetTls tls) {
-        this(tls, Optional.of(CONNECT_LIMIT));
+        this(tls, Optional.of(CONNECT_LIMIT), UnaryOperator.identity());
     }
 
-    private ApiClient(FleetTls tls, Optional<Duration> connectLimit) {
+    private ApiClient(FleetTls tls, Optional<Duration> connectLimit, UnaryOperator<String> road) {
+        this.road = road;
         HttpClient.Builder builder = HttpClient.newBuilder()
                 .version(HttpClient.Version.HTTP_1_1)
                 .proxy(HttpClient.Builder.NO_PROXY)
@@ -55,7 +58,12 @@ public final class ApiClient {
      * needs many seconds for its first handshake, and would never be reached by somebody who always gives up before.
      */
     public static ApiClient patient(FleetTls tls) {
-        return new ApiClient(tls, Optional.empty());
+        return patient(tls, UnaryOperator.identity());
+    }
+
+    /** @param road from a base URL to the one that leads there from here, such as that of a forwarded port */
+    public static ApiClient patient(FleetTls tls, UnaryOperator<String> road) {
+        return new ApiClient(tls, Optional.empty(), road);
     }
 
     public JsonNode get(String baseUrl, String path, long timeoutMs) {
@@ -74,7 +82,8 @@ public final class ApiClient {
      * @throws ApiError when the other side answers with an error
      * @throws ControlException when it cannot be reached, is not trusted, or does not answer in time
      */
-    private JsonNode send(String method, String baseUrl, String path, JsonNode body, long timeoutMs) {
+    private JsonNode send(String method, String url, String path, JsonNode body, long timeoutMs) {
+        String baseUrl = road.apply(url);
         URI uri;
         HttpRequest request;
         try {

@@ -30,6 +30,9 @@ import java.util.function.Consumer;
  * #restore}. Not thread-safe: its owner calls it under one lock.
  */
 public final class KvmMachine implements AutoCloseable {
+    /** How the names of the vCPUs' threads begin. */
+    public static final String VCPU_THREADS = "vcpu-";
+
     private static final int PICS_AND_IOAPIC = 3;
     /** Manual protection of the dirty log, no page dirty at first. */
     private static final long DIRTY_LOG_MANUAL_PROTECT = 1;

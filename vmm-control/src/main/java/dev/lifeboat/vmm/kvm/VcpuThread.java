@@ -43,7 +43,7 @@ final class VcpuThread {
         this.mmio = mmio;
         this.gate = gate;
         this.onEnd = onEnd;
-        thread = new Thread(this::runGuarded, "vcpu-" + vcpu.id());
+        thread = new Thread(this::runGuarded, KvmMachine.VCPU_THREADS + vcpu.id());
         thread.setDaemon(true);
     }
 

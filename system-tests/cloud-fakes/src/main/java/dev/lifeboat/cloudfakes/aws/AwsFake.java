@@ -139,6 +139,11 @@ public final class AwsFake extends HttpFake {
         queue.send(body);
     }
 
+    /** The next instances get these addresses, before the fake makes up its own. */
+    public synchronized void addresses(List<String> next) {
+        hosts.nextAddresses.addAll(next);
+    }
+
     /** Messages that nobody has deleted. */
     public synchronized int messagesLeft() {
         return queue.size();

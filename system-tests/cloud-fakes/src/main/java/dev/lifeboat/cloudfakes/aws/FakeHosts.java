@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashMap;
@@ -74,6 +75,7 @@ final class FakeHosts {
     Duration pendingFor = Duration.ZERO;
     Duration unknownFor = Duration.ZERO;
     Consumer<FakeInstance> launched = instance -> {};
+    final ArrayDeque<String> nextAddresses = new ArrayDeque<>();
     Consumer<FakeInstance> terminated = instance -> {};
     private int number;
 
@@ -241,12 +243,13 @@ final class FakeHosts {
         String userData = new String(
                 Base64.getDecoder().decode(template.require("LaunchTemplateData.UserData")), StandardCharsets.UTF_8);
         number++;
+        String planned = nextAddresses.poll();
         Host host = new Host(
                 id(number),
                 override.require("InstanceType"),
                 zone,
                 spot,
-                "10.0." + (zone.endsWith("b") ? 2 : 1) + "." + (100 + number),
+                planned != null ? planned : "10.0." + (zone.endsWith("b") ? 2 : 1) + "." + (100 + number),
                 userData,
                 tags,
                 clock.instant());

@@ -58,6 +58,11 @@ public final class FakeGoogle extends HttpFake {
         resources.onLaunch = hook;
     }
 
+    /** The next instances get these addresses, before the fake makes up its own. */
+    public synchronized void addresses(List<String> next) {
+        resources.nextAddresses.addAll(next);
+    }
+
     /** Told of each instance that is stopped, deleted or preempted. */
     public synchronized void onTerminate(Consumer<GoogleInstance> hook) {
         resources.onTerminate = hook;

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -33,6 +34,7 @@ final class GoogleResources {
     private final InstantSource clock;
     Consumer<GoogleInstance> onLaunch = instance -> {};
     Consumer<GoogleInstance> onTerminate = instance -> {};
+    final ArrayDeque<String> nextAddresses = new ArrayDeque<>();
     private int numbers = 10;
 
     GoogleResources(String base, InstantSource clock) {
@@ -296,7 +298,8 @@ final class GoogleResources {
         json.setAll((ObjectNode) body.deepCopy());
         json.put("status", "PROVISIONING").put("machineType", base + "/zones/" + zone + "/machineTypes/" + type);
         json.put("labelFingerprint", fingerprint());
-        giveInterface(json, "10.0.0." + numbers++);
+        String planned = nextAddresses.poll();
+        giveInterface(json, planned != null ? planned : "10.0.0." + numbers++);
         visibleFrom.put(at, clock.instant().plus(timing.visible()));
         stagedFrom.put(at, clock.instant().plus(timing.staging()));
         onLaunch.accept(view(json));
