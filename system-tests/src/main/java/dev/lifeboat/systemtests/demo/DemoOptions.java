@@ -13,4 +13,8 @@ import java.util.Optional;
  * @param cloud that has host B, and takes host A away in its way
  */
 record DemoOptions(
-        StoreKind store, int memoryMib, int loadSeconds, int warningSeconds, Path logs, Optional<DemoCloud> cloud) {}
+        StoreKind store, int memoryMib, int loadSeconds, int warningSeconds, Path logs, Optional<DemoCloud> cloud) {
+    DemoOptions withWarningSeconds(int seconds) {
+        return new DemoOptions(store, memoryMib, loadSeconds, seconds, logs, cloud);
+    }
+}

@@ -109,6 +109,7 @@ class CloudLaunchIT {
                 .put("memoryMiB", 512)
                 .put("vcpus", 1)
                 .put("warm", true)
+                .put("atRisk", false)
                 .put("reason", "rebalance");
         return client.post(url(controllerPort), "/v1/targets/redis", wish, LIMIT_MS);
     }
