@@ -124,5 +124,20 @@ class CloudCommandTest {
         Path file = Files.writeString(directory.resolve("bad.json"), "{\n  \"host\": \"g\"\n}");
         assertThat(Main.run("controller", "--config", file.toString())).isEqualTo(ExitCode.USAGE);
         assertThat(err.toString(StandardCharsets.UTF_8)).contains("bad.json").contains("\"listen\" is missing");
+
+        String whole = Files.readString(Path.of(config(AWS)));
+        assertMistake(whole.replace("\"fleet\": \"fleet\"", "\"fleet\": \"fleet\", \"flete\": 1"), "flete");
+        assertMistake(whole.replace("\"host\": \"g\"", "\"host\": \"g\", \"hosts\": 5"), "hosts");
+        assertMistake(whole.replace("\"region\"", "\"regoin\""), "regoin");
+    }
+
+    private void assertMistake(String content, String place) throws IOException {
+        err.reset();
+        Path file = Files.writeString(directory.resolve("mistake.json"), content);
+        assertThat(Main.run("controller", "--config", file.toString())).isEqualTo(ExitCode.USAGE);
+        assertThat(err.toString(StandardCharsets.UTF_8).lines())
+                .singleElement()
+                .asString()
+                .contains("mistake.json", place);
     }
 }
