@@ -12,7 +12,10 @@ import dev.lifeboat.vmm.kvm.Hypervisor;
 import java.util.List;
 import java.util.function.Supplier;
 
-/** A VM on its way to this process; all methods but the constructor run on the migration session's thread. */
+/**
+ * A VM on its way to this process; all methods but the constructor run on the migration session's thread, and
+ * {@link #discard} on any.
+ */
 final class ArrivingVm implements IncomingVm {
     private final VmmConfig config;
     private final Supplier<MicroVmConfig> parts;
@@ -22,6 +25,8 @@ final class ArrivingVm implements IncomingVm {
     private volatile MicroVm vm;
     private volatile long sourceTerm;
     private volatile VmDescription description;
+    /** Guarded by this. */
+    private boolean discarded;
 
     /**
      * @param parts asked for once the disks are there
@@ -60,14 +65,22 @@ final class ArrivingVm implements IncomingVm {
     }
 
     @Override
-    public LiveVm build(byte[] state) {
+    public synchronized LiveVm build(byte[] state) {
+        requireWanted();
         vm = MicroVm.restore(memory, state, parts.get());
         return vm;
     }
 
     @Override
-    public void resume() {
+    public synchronized void resume() {
+        requireWanted();
         vm.start();
+    }
+
+    private void requireWanted() {
+        if (discarded) {
+            throw new VmmException("VM " + config.vmId() + " was stopped while it arrived");
+        }
     }
 
     /** What arrives, once the source has said it. */
@@ -85,8 +98,10 @@ final class ArrivingVm implements IncomingVm {
         return sourceTerm + 1;
     }
 
+    /** Afterwards nothing of it uses the memory, and nothing will. */
     @Override
-    public void discard() {
+    public synchronized void discard() {
+        discarded = true;
         if (vm != null) {
             vm.close();
         }

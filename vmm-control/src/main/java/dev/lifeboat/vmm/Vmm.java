@@ -77,6 +77,7 @@ final class Vmm implements AutoCloseable {
     private String message = "";
     private Optional<RunningVm> running = Optional.empty();
     private Optional<EvacuationTarget> target = Optional.empty();
+    private Optional<ArrivingVm> incoming = Optional.empty();
     private Optional<VmStore> store = Optional.empty();
     private Optional<ObjectStore> objects = Optional.empty();
     /** The store on a volume that goes with the VM. */
@@ -270,6 +271,7 @@ final class Vmm implements AutoCloseable {
                 this::onLost);
         synchronized (this) {
             target = Optional.of(waiting);
+            incoming = Optional.of(arriving);
         }
         enter(ProcessState.RECEIVING, "");
         Thread rehearsal = new Thread(this::rehearse, "rehearsal");
@@ -553,6 +555,10 @@ final class Vmm implements AutoCloseable {
         return running;
     }
 
+    private synchronized Optional<ArrivingVm> incoming() {
+        return incoming;
+    }
+
     private RunningVm requireRunning() {
         return running().orElseThrow(() -> new VmmException("no VM runs here yet"));
     }
@@ -670,6 +676,8 @@ final class Vmm implements AutoCloseable {
         control.close();
         target.ifPresent(EvacuationTarget::close);
         running().ifPresent(RunningVm::close);
+        // By the lease that its source granted it may run before it counts as running here.
+        incoming().ifPresent(ArrivingVm::discard);
         registry.ifPresent(FleetRegistry::close);
         objects.ifPresent(ObjectStore::close);
         // After the streaming, which reads them.
