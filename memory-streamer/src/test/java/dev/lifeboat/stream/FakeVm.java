@@ -25,7 +25,9 @@ public final class FakeVm implements LiveVm, AutoCloseable {
     private final int[] versions;
 
     private final int writtenPages;
-    private final long pauseBetweenWritesNs;
+    /** May be changed while the guest runs. */
+    volatile long pauseBetweenWritesNs;
+
     private final SplittableRandom random;
     private final Object gate = new Object();
     volatile boolean busy;

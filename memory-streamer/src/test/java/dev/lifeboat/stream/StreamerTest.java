@@ -41,6 +41,11 @@ class StreamerTest {
             streamer.start();
             long last = 0;
             for (int i = 0; i < 10 || store.deltaPages() == 0 && i < 500; i++) {
+                if (i == 10) {
+                    // It has rewritten every page many times in each of these epochs, so that no delta was worth it:
+                    // where epochs take long, none ever is at this pace.
+                    vm.pauseBetweenWritesNs = 50_000;
+                }
                 last = streamer.forceEpoch(LIMIT);
             }
             streamer.suspend(LIMIT);
