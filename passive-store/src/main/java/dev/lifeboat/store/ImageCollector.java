@@ -110,6 +110,10 @@ public final class ImageCollector {
         int young = 0;
         for (ImageCopy copy : copies) {
             if (kept.contains(copy.prefix())) {
+                if (!dryRun) {
+                    // Each start of a VM leaves one.
+                    copy.usesUntil(since).forEach(store::delete);
+                }
                 continue;
             }
             if (copy.isUsedSince(since)) {

@@ -117,6 +117,14 @@ record ImageCopy(String id, String prefix, List<Entry> entries) {
                 .anyMatch(entry -> entry.modifiedAtMillis() > millis);
     }
 
+    /** Marks of use that say nothing any more. */
+    List<String> usesUntil(long millis) {
+        return entries.stream()
+                .filter(entry -> entry.key().startsWith(prefix + USE) && entry.modifiedAtMillis() <= millis)
+                .map(Entry::key)
+                .toList();
+    }
+
     /** Without the mark of who deletes it. */
     long storedBytes() {
         return entries.stream()

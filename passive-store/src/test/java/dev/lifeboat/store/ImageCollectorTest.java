@@ -102,6 +102,9 @@ class ImageCollectorTest {
         assertThat(result.notes()).isEmpty();
         assertThat(isThere(named)).isTrue();
         assertThat(objects.list("base/" + BaseImages.idOf(unnamed), 10)).isEmpty();
+        assertThat(objects.list("base/" + BaseImages.idOf(named), 10))
+                .as("three chunks and the manifest, without the old mark of use")
+                .hasSize(4);
         assertThat(collect(objects, false)).isEqualTo(new ImageCollector.Result(List.of(), 0, List.of()));
     }
 

@@ -12,8 +12,6 @@ import dev.lifeboat.systemtests.fabric.FabricOptions;
 import dev.lifeboat.systemtests.machine.Machine;
 import dev.lifeboat.vmm.VmmConfig;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
@@ -40,14 +38,8 @@ final class DemoCloud implements AutoCloseable {
 
     DemoCloud(DemoCloudKind kind) throws IOException {
         this.kind = kind;
-        controllerPort = freePort();
-        enrolPort = freePort();
-    }
-
-    private static int freePort() throws IOException {
-        try (ServerSocket probe = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return probe.getLocalPort();
-        }
+        controllerPort = Machine.freePort();
+        enrolPort = Machine.freePort();
     }
 
     FabricOptions.CloudFleet fleet() {
@@ -82,7 +74,7 @@ final class DemoCloud implements AutoCloseable {
                 Optional.of(plane.section()),
                 null,
                 Optional.empty(),
-                fabric.agentTemplate(TARGET),
+                fabric.prepareLaunch(TARGET),
                 List.of(new ControllerConfig.FixedHost(
                         "host-a",
                         fabric.url("host-a"),

@@ -148,8 +148,8 @@ public final class EmulatedFabric implements AutoCloseable {
         startHostMachine(host, overlay);
     }
 
-    /** Of {@code agent.json} of hosts that are launched: what is the same for all. For a single one, if it is to be found. */
-    public ObjectNode agentTemplate(String host) throws IOException {
+    /** Starts the metadata service of a host that will be launched; what its {@code agent.json} is to have besides names. */
+    public ObjectNode prepareLaunch(String host) throws IOException {
         startMetadata(host);
         ObjectNode template = Json.MAPPER.createObjectNode();
         template.put("listen", "0.0.0.0:" + Topology.API_PORT)

@@ -132,7 +132,8 @@ public final class Machine implements AutoCloseable {
         return command;
     }
 
-    private static int freePort() throws IOException {
+    /** A port of 127.0.0.1 that nobody listens on just now. */
+    public static int freePort() throws IOException {
         try (ServerSocket probe = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             return probe.getLocalPort();
         }

@@ -13,9 +13,8 @@ import dev.lifeboat.control.controller.ControllerConfig;
 import dev.lifeboat.control.http.ApiClient;
 import dev.lifeboat.control.http.ApiServer;
 import dev.lifeboat.control.http.FleetTls;
+import dev.lifeboat.systemtests.machine.Machine;
 import dev.lifeboat.vmm.Json;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -42,12 +41,6 @@ class CloudLaunchIT {
     @TempDir
     Path directory;
 
-    private static int freePort() throws Exception {
-        try (ServerSocket probe = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return probe.getLocalPort();
-        }
-    }
-
     private static String url(int port) {
         return "https://127.0.0.1:" + port;
     }
@@ -56,9 +49,9 @@ class CloudLaunchIT {
     @ValueSource(strings = {"aws", "azure", "gcp"})
     @Timeout(120)
     void aHostIsBoughtLaunchedWithItsUserDataEnrolledAndNamed(String kind) throws Exception {
-        int controllerPort = freePort();
-        int enrolPort = freePort();
-        int agentPort = freePort();
+        int controllerPort = Machine.freePort();
+        int enrolPort = Machine.freePort();
+        int agentPort = Machine.freePort();
         FleetAuthority authority = FleetAuthority.openOrCreate(directory.resolve("tls"));
         BlockingQueue<String> launched = new LinkedBlockingQueue<>();
         try (FakeControlPlane plane = FakeControlPlane.start(kind, "127.0.0.1", launched::add)) {

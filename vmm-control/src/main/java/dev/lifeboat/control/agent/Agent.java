@@ -47,8 +47,6 @@ public final class Agent implements AutoCloseable {
     private static final long FLOW_RETRY_MS = 250;
     /** To attach or detach a volume, when no evacuation waits for it. */
     private static final long VOLUME_LIMIT_MS = 90_000;
-    /** For a word to a process of this host. */
-    private static final long RATE_LIMIT_MS = 5_000;
 
     private final AgentConfig config;
     private final Events events = new Events();
@@ -62,6 +60,7 @@ public final class Agent implements AutoCloseable {
     private final Path hookLogs;
     private final SignalWatch signalWatch;
     private final SignalReactions reactions;
+    private final VmStreamingRate rateOfVmms;
     private final AgentApi api;
     private final Map<String, Evacuation> evacuations = new ConcurrentHashMap<>();
     private final EvacuationTurns turns = new EvacuationTurns();
@@ -102,13 +101,14 @@ public final class Agent implements AutoCloseable {
                 vmId -> supervisor.find(vmId).filter(run -> !run.isOver()).map(VmRun::spec),
                 events);
         signalWatch = new SignalWatch(config, events, supervisor::isEmpty, this::onSignal, this::onSignalWithdrawn);
+        rateOfVmms = new VmStreamingRate(supervisor::find, events);
         TargetWarmer byController = config.controller().isPresent() ? warmer() : TargetWarmer.NONE;
         reactions = new SignalReactions(
                 config,
                 events,
                 signalWatch::cloud,
                 warmer.orElse(byController),
-                rate.orElse(rateOfVmms()),
+                rate.orElse(rateOfVmms),
                 this::evacuateByNotice);
         api = new AgentApi(this, config.listen(), tls);
     }
@@ -171,6 +171,7 @@ public final class Agent implements AutoCloseable {
     @Override
     public void close() {
         signalWatch.close();
+        rateOfVmms.close();
         keepalive.close();
         controller.close();
         receiverLimit.interrupt();
@@ -508,34 +509,6 @@ public final class Agent implements AutoCloseable {
                 signalWatch.standing(),
                 supervisor.all().stream().filter(run -> !run.isOver()).toList(),
                 vmId -> turns.cancelWaiting(vmId, "the cloud took its notice back before the move began"));
-    }
-
-    private StreamingRate rateOfVmms() {
-        return new StreamingRate() {
-            @Override
-            public void raise(String vmId, String reason) {
-                set(vmId, true);
-            }
-
-            @Override
-            public void lower(String vmId) {
-                set(vmId, false);
-            }
-
-            private void set(String vmId, boolean raised) {
-                supervisor.find(vmId).ifPresent(run -> {
-                    try {
-                        run.call("rate", Json.MAPPER.createObjectNode().put("raised", raised), RATE_LIMIT_MS);
-                        if (!raised) {
-                            events.add("streaming-rate-usual", vmId, "nothing asks for more any longer");
-                        }
-                    } catch (ControlException e) {
-                        // A VM without a store, or one that is leaving: it streams as it can.
-                        events.add("streaming-rate-failed", vmId, e.getMessage());
-                    }
-                });
-            }
-        };
     }
 
     private void evacuateByNotice(VmRun run, long deadlineMillis) {
