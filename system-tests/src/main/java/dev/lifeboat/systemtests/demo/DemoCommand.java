@@ -130,7 +130,11 @@ public final class DemoCommand implements LifeboatCommand, Callable<Integer> {
                 timeline.event("--warning-seconds " + warning + ": "
                         + cloudKind.get().word() + " gives " + usualSeconds + " s; this run does not keep to it");
             }
-            good = demo(fabric, new DemoOptions(kind, memoryMib, loadSeconds, warning, logs, demoCloud), timeline, out);
+            good = demo(
+                    fabric,
+                    new DemoOptions(kind, memoryMib, loadSeconds, warning, logs, demoCloud, false),
+                    timeline,
+                    out);
             if (!good || keepLogs) {
                 fabric.collect();
             }
@@ -160,14 +164,17 @@ public final class DemoCommand implements LifeboatCommand, Callable<Integer> {
             }
             DemoOptions chosen = options;
             double startSeconds = timeline.seconds() - startedAt;
-            if (warningSeconds == null && options.cloud().isEmpty() && startSeconds > SLOW_START_SECONDS) {
-                chosen = options.withWarningSeconds(SLOW_WARNING_SECONDS);
+            if (startSeconds > SLOW_START_SECONDS) {
+                boolean longer = warningSeconds == null && options.cloud().isEmpty();
+                chosen = options.onASlowMachine(longer ? SLOW_WARNING_SECONDS : options.warningSeconds());
                 timeline.event(String.format(
                         Locale.ROOT,
-                        "host-a took %.0f s to answer: this machine is slow, so the cloud will give %d s instead of %d",
+                        "host-a took %.0f s to answer: this machine is slow, so machines start one after the other%s",
                         startSeconds,
-                        SLOW_WARNING_SECONDS,
-                        DEFAULT_WARNING_SECONDS));
+                        longer
+                                ? ", and the cloud will give " + SLOW_WARNING_SECONDS + " s instead of "
+                                        + DEFAULT_WARNING_SECONDS
+                                : ""));
             }
             run = new DemoRun(fabric, chosen, timeline);
             DemoReport report = run.run();

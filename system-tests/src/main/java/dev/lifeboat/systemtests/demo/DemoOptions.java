@@ -11,10 +11,18 @@ import java.util.Optional;
  * @param warningSeconds from the notice to the end of host A
  * @param logs directory for logs and recordings
  * @param cloud that has host B, and takes host A away in its way
+ * @param slowMachine host B boots after the guest, not beside it, because of more machines at once each takes longer than
+ *     all of them one after the other
  */
 record DemoOptions(
-        StoreKind store, int memoryMib, int loadSeconds, int warningSeconds, Path logs, Optional<DemoCloud> cloud) {
-    DemoOptions withWarningSeconds(int seconds) {
-        return new DemoOptions(store, memoryMib, loadSeconds, seconds, logs, cloud);
+        StoreKind store,
+        int memoryMib,
+        int loadSeconds,
+        int warningSeconds,
+        Path logs,
+        Optional<DemoCloud> cloud,
+        boolean slowMachine) {
+    DemoOptions onASlowMachine(int seconds) {
+        return new DemoOptions(store, memoryMib, loadSeconds, seconds, logs, cloud, true);
     }
 }

@@ -120,7 +120,7 @@ final class MovesIT {
             JsonNode move = fabric.agent("host-a").evacuation(vm);
             assertThat(move.path("state").asText())
                     .as(move.path("message").asText())
-                    .isIn("PREPARING", "MOVING");
+                    .isIn("WAITING", "PREPARING", "MOVING");
             if (!move.path("state").asText().equals("MOVING")) {
                 return false;
             }

@@ -69,11 +69,11 @@ public final class Agent implements AutoCloseable {
     private final Thread receiverLimit = new Thread(this::limitReceivers, "receiver-limit");
 
     public Agent(AgentConfig config, VmmLauncher launcher, GuestNetwork network, Path kvmDevice) {
-        this(config, launcher, network, kvmDevice, volumes(config), Optional.empty(), Optional.empty());
+        this(config, launcher, network, kvmDevice, Optional.empty(), Optional.empty(), Optional.empty());
     }
 
     /**
-     * @param volumes moves the volumes of VMs whose stores are on one
+     * @param volumes moves the volumes of VMs whose stores are on one; those of the configuration unless given
      * @param warmer makes targets ready when a signal asks for it; the controller, if there is one, unless given
      * @param rate streams more often when a signal asks for it; the VM's own process unless given
      */
@@ -82,14 +82,16 @@ public final class Agent implements AutoCloseable {
             VmmLauncher launcher,
             GuestNetwork network,
             Path kvmDevice,
-            HostVolumes volumes,
+            Optional<HostVolumes> volumes,
             Optional<TargetWarmer> warmer,
             Optional<StreamingRate> rate) {
         this.config = config;
-        this.volumes = volumes;
         this.network = network;
         FleetTls tls = FleetTls.read(config.tls());
         client = ApiClient.patient(tls);
+        this.volumes = volumes.orElseGet(() -> new HostVolumes(
+                config.volumeController().map(url -> new ControllerVolumeMover(url, config.host(), client)),
+                new LinuxHostDisks()));
         supervisor = new VmSupervisor(config, launcher, network, kvmDevice, this::spareAllowed, this::onState);
         peers = new Peers(config);
         hookLogs = Path.of(config.runDirectory(), "hooks").toAbsolutePath();
@@ -141,12 +143,6 @@ public final class Agent implements AutoCloseable {
             throw new ControlException(ExitCode.MISSING, e.getMessage(), e);
         }
         Thread.currentThread().join();
-    }
-
-    private static HostVolumes volumes(AgentConfig config) {
-        return new HostVolumes(
-                config.volumeController().map(url -> new ControllerVolumeMover(url, config.host())),
-                new LinuxHostDisks());
     }
 
     public void start() {

@@ -7,6 +7,7 @@ import dev.lifeboat.control.ControlException;
 import dev.lifeboat.control.http.ApiClient;
 import dev.lifeboat.control.http.ApiError;
 import dev.lifeboat.vmm.Json;
+import dev.lifeboat.vmm.VmmConfig;
 import java.util.Collection;
 import java.util.Map;
 import java.util.Optional;
@@ -129,6 +130,7 @@ final class ControllerLink implements TargetWarmer, AutoCloseable {
                 .put("reason", reason)
                 .put("warm", warm)
                 .put("atRisk", false);
+        spec.store().flatMap(VmmConfig.Store::volume).ifPresent(volume -> wish.put("volume", volume.id()));
         deadlineMillis.ifPresent(at -> wish.put("deadlineMillis", at));
         avoid.forEach(wish.putArray("avoid")::add);
         Optional<JsonNode> answer = call(() -> client.post(url(), "/v1/targets/" + spec.vmId(), wish, LIMIT_MS));

@@ -56,6 +56,7 @@ public final class Controller implements AutoCloseable {
     private final TargetPlanner planner;
     private final AddressBook addressBook;
     private final HostWatch watch;
+    private final FleetVolumes volumes;
     private final ControllerApi api;
     private final ThreadPoolExecutor cloudThreads = pool("cloud-", CLOUD_THREADS);
     private final ThreadPoolExecutor addressThread = pool("addresses", 1);
@@ -103,6 +104,7 @@ public final class Controller implements AutoCloseable {
                 this::instance,
                 planner::target,
                 events);
+        volumes = new FleetVolumes(cloud.map(Cloud::volumes), this::instance, events);
         watch = new HostWatch(config, planner, client, events, this::heard);
         Enrolments enrolments =
                 new Enrolments(tokens, planner, authority, config, watch::peersOf, InstantSource.system());
@@ -190,6 +192,20 @@ public final class Controller implements AutoCloseable {
 
     TargetPlanner planner() {
         return planner;
+    }
+
+    FleetVolumes volumes() {
+        return volumes;
+    }
+
+    /** Of an agent. The zone of its volume is asked of the cloud once. */
+    TargetView wish(String vmId, VmWish wish) {
+        return planner.wish(
+                vmId,
+                wish.volume().isEmpty()
+                        ? wish
+                        : wish.in(
+                                wish.zone().or(() -> volumes.zone(wish.volume().get()))));
     }
 
     List<MoveRecord> moves() {

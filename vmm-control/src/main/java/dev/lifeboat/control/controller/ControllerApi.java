@@ -9,6 +9,7 @@ import dev.lifeboat.control.agent.VmSpec;
 import dev.lifeboat.control.http.ApiError;
 import dev.lifeboat.control.http.ApiServer;
 import dev.lifeboat.control.http.FleetTls;
+import dev.lifeboat.control.volume.ControllerVolumeMover;
 import dev.lifeboat.vmm.Json;
 import java.util.Optional;
 
@@ -17,6 +18,9 @@ import java.util.Optional;
  * hosts, which have none and can do nothing but enrol and fetch the program. On the servers' threads {@code api-N}.
  */
 final class ControllerApi implements AutoCloseable {
+    /** Under the controller's URL: where agents have volumes moved. */
+    static final String VOLUMES = "/v1/volumes";
+
     private final Controller controller;
     private final ApiServer server;
     private final ApiServer enrolment;
@@ -44,13 +48,27 @@ final class ControllerApi implements AutoCloseable {
                 .route(
                         "POST",
                         "/v1/targets/{vm}",
-                        request -> json(controller.planner().wish(vm(request), request.bodyAs(VmWish.class))))
+                        request -> json(controller.wish(vm(request), request.bodyAs(VmWish.class))))
                 .route(
                         "DELETE",
                         "/v1/targets/{vm}",
                         request -> json(controller.planner().calm(vm(request))))
                 .route("GET", "/v1/moves", request -> json(controller.moves()))
-                .route("POST", "/v1/arrivals", this::arrived);
+                .route("POST", "/v1/arrivals", this::arrived)
+                .route(
+                        "POST",
+                        VOLUMES + "/attach",
+                        request -> json(controller.volumes().attach(request.bodyAs(ControllerVolumeMover.Wish.class))))
+                .route(
+                        "POST",
+                        VOLUMES + "/detach",
+                        request -> json(controller.volumes().detach(request.bodyAs(ControllerVolumeMover.Wish.class))))
+                .route(
+                        "POST",
+                        VOLUMES + "/detach-elsewhere",
+                        request -> json(controller
+                                .volumes()
+                                .detachElsewhere(request.bodyAs(ControllerVolumeMover.Wish.class))));
         try {
             enrolment = new ApiServer(config.enrollListen(), tls, ApiServer.Clients.ANYBODY)
                     .route(

@@ -94,6 +94,8 @@ public record ControllerConfig(
      * @param usableMillis the cloud's usual one unless set
      * @param idleMillis 10 minutes unless set
      * @param orphanMillis 15 minutes unless set
+     * @param riskyMoves 3 unless set
+     * @param riskyMoveMillis an hour unless set
      */
     public record Limits(
             Optional<Integer> maxHosts,
@@ -105,8 +107,10 @@ public record ControllerConfig(
             Optional<Long> noticeMillis,
             Optional<Long> usableMillis,
             Optional<Long> idleMillis,
-            Optional<Long> orphanMillis) {
-        static final Limits NONE = new Limits(null, null, null, null, null, null, null, null, null, null);
+            Optional<Long> orphanMillis,
+            Optional<Integer> riskyMoves,
+            Optional<Long> riskyMoveMillis) {
+        static final Limits NONE = new Limits(null, null, null, null, null, null, null, null, null, null, null, null);
 
         public Limits {
             maxHosts = maxHosts == null ? Optional.empty() : maxHosts;
@@ -119,6 +123,9 @@ public record ControllerConfig(
             usableMillis = usableMillis == null ? Optional.empty() : usableMillis;
             idleMillis = idleMillis == null ? Optional.empty() : idleMillis;
             orphanMillis = orphanMillis == null ? Optional.empty() : orphanMillis;
+            riskyMoves = riskyMoves == null ? Optional.empty() : riskyMoves;
+            riskyMoveMillis = riskyMoveMillis == null ? Optional.empty() : riskyMoveMillis;
+            require(riskyMoves.orElse(1) > 0, "\"riskyMoves\" is 1 or more, not " + riskyMoves.orElse(0));
         }
     }
 
@@ -180,7 +187,9 @@ public record ControllerConfig(
                 limits.noticeMillis().orElse(PlannerSettings.noticeMillis(kind)),
                 limits.usableMillis().orElse(PlannerSettings.usableMillis(kind)),
                 limits.idleMillis().orElse(600_000L),
-                limits.orphanMillis().orElse(900_000L));
+                limits.orphanMillis().orElse(900_000L),
+                limits.riskyMoves().orElse(3),
+                limits.riskyMoveMillis().orElse(3_600_000L));
     }
 
     private static void require(boolean condition, String message) {

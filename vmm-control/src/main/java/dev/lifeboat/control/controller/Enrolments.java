@@ -88,6 +88,9 @@ final class Enrolments {
         }
         agent.put("address", address);
         agent.put("controller", config.url());
+        if (config.cloud().isPresent() && !agent.has("volumeController")) {
+            agent.put("volumeController", config.url() + ControllerApi.VOLUMES);
+        }
         ArrayNode known = agent.putArray("peers");
         peers.apply(name).forEach(peer -> known.add(Json.MAPPER.valueToTree(peer)));
         config.gateway().ifPresent(gateway -> agent.set("gateway", Json.MAPPER.valueToTree(gateway)));

@@ -17,6 +17,8 @@ import dev.lifeboat.control.cloud.CloudKind;
  * @param usableMillis from asking for a host to an agent that answers
  * @param idleMillis after which a host that nobody wants is stopped or released
  * @param orphanMillis after which an instance of the fleet that is in no record, and does not answer, is released
+ * @param riskyMoves a VM that has moved so often within {@code riskyMoveMillis} has had its share of spot hosts: its next
+ *     target is an on-demand one
  */
 record PlannerSettings(
         String fleet,
@@ -29,7 +31,9 @@ record PlannerSettings(
         long noticeMillis,
         long usableMillis,
         long idleMillis,
-        long orphanMillis) {
+        long orphanMillis,
+        int riskyMoves,
+        long riskyMoveMillis) {
 
     /** Typical ones: seconds of notice, and seconds until a host is of use, as users of the clouds report them. */
     static long noticeMillis(CloudKind kind) {

@@ -2,6 +2,8 @@
 package dev.lifeboat.control.controller;
 
 import dev.lifeboat.control.cloud.TargetMarket;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.Optional;
 
 /** What one VM wants, in memory only: agents say it again. Guarded by its planner. */
@@ -12,6 +14,7 @@ final class Target {
     private static final long KEPT_WARM_MS = 120_000;
 
     final String vmId;
+    private final Deque<Long> movedAtMillis = new ArrayDeque<>();
     VmWish wish;
     Optional<Long> deadlineMillis = Optional.empty();
     long warmUntilMillis;
@@ -20,6 +23,7 @@ final class Target {
     long wantedSinceMillis = -1;
     long readyAfterMs = -1;
     boolean lost;
+    boolean atRisk;
     String message = "";
 
     Target(String vmId, VmWish wish) {
@@ -31,6 +35,7 @@ final class Target {
         if (!heard.host().equals(wish.host())) {
             // It has moved: what its last host was threatened with is over.
             calm();
+            movedAtMillis.addLast(nowMillis);
         }
         boolean was = isWanted(nowMillis);
         wish = heard;
@@ -62,6 +67,17 @@ final class Target {
 
     boolean isWanted(long nowMillis) {
         return isPressing(nowMillis) || warmUntilMillis > nowMillis;
+    }
+
+    /**
+     * Whether its service level is in danger, as its agent says, or because it has moved so often lately that the next host
+     * should be one that stays.
+     */
+    boolean isAtRisk(long nowMillis, PlannerSettings settings) {
+        while (!movedAtMillis.isEmpty() && nowMillis - movedAtMillis.getFirst() > settings.riskyMoveMillis()) {
+            movedAtMillis.removeFirst();
+        }
+        return wish.atRisk() || movedAtMillis.size() >= settings.riskyMoves();
     }
 
     boolean isPressing(long nowMillis) {

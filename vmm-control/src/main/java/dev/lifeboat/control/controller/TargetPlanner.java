@@ -131,8 +131,31 @@ final class TargetPlanner {
                 events.add("target-avoided", vmId, host.name());
             }
         }
+        spareItSpot(target, now);
         pursue(target, now);
         return view(target, now);
+    }
+
+    /** A VM at risk has no spot host for a target, but for the one that is ready when it must leave. */
+    private void spareItSpot(Target target, long now) {
+        boolean was = target.atRisk;
+        target.atRisk = target.isAtRisk(now, settings);
+        if (!target.atRisk || target.isPressing(now)) {
+            return;
+        }
+        if (!was) {
+            events.add(
+                    "vm-at-risk",
+                    target.vmId,
+                    "moved " + settings.riskyMoves()
+                            + " times lately, or its agent says so: its next host is an on-demand one");
+        }
+        for (HostRecord host : serving(target.vmId)) {
+            if (host.priceClass() == PriceClass.SPOT) {
+                put(host.notServing(target.vmId));
+                target.readyAfterMs = -1;
+            }
+        }
     }
 
     /** The VM need not go anywhere any more. */
@@ -268,7 +291,7 @@ final class TargetPlanner {
                 return;
             }
             if (!shareComing(target, now)) {
-                buy(Optional.of(target), target.wish.atRisk() ? PriceClass.ON_DEMAND : PriceClass.SPOT, now);
+                buy(Optional.of(target), target.atRisk ? PriceClass.ON_DEMAND : PriceClass.SPOT, now);
             }
         }
         boolean near = target.isNear(now, settings.nearMillis());
@@ -297,7 +320,7 @@ final class TargetPlanner {
     private boolean fits(HostRecord host, Target target) {
         return !host.name().equals(target.wish.host())
                 && !target.wish.avoid().contains(host.name())
-                && (!target.wish.atRisk() || host.priceClass() == PriceClass.ON_DEMAND)
+                && (!target.atRisk || host.priceClass() == PriceClass.ON_DEMAND)
                 && (target.wish.zone().isEmpty() || target.wish.zone().get().equals(host.zone()))
                 && target.wish.vcpus() <= host.vcpus()
                 && target.wish.memoryMiB() <= freeMib(host);

@@ -12,7 +12,8 @@ import java.util.Optional;
  * @param deadlineMillis wall clock; present when the VM must leave by then
  * @param warm buy ahead of need
  * @param atRisk the VM's service level is in danger: no spot hosts
- * @param zone that is needed, because a volume is there
+ * @param volume that goes with it: the target must be in its zone
+ * @param zone that is needed for another reason
  * @param avoid hosts that were tried and did not take it
  */
 record VmWish(
@@ -24,6 +25,7 @@ record VmWish(
         String reason,
         boolean warm,
         boolean atRisk,
+        Optional<String> volume,
         Optional<String> zone,
         List<String> avoid) {
     VmWish {
@@ -33,7 +35,13 @@ record VmWish(
         cpuProfile = cpuProfile == null ? "host" : cpuProfile;
         deadlineMillis = deadlineMillis == null ? Optional.empty() : deadlineMillis;
         reason = reason == null ? "" : reason;
+        volume = volume == null ? Optional.empty() : volume;
         zone = zone == null ? Optional.empty() : zone;
         avoid = avoid == null ? List.of() : List.copyOf(avoid);
+    }
+
+    VmWish in(Optional<String> neededZone) {
+        return new VmWish(
+                host, memoryMiB, vcpus, cpuProfile, deadlineMillis, reason, warm, atRisk, volume, neededZone, avoid);
     }
 }

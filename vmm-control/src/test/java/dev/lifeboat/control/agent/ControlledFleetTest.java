@@ -11,7 +11,12 @@ import dev.lifeboat.control.cloud.TargetMarket;
 import dev.lifeboat.control.controller.Controller;
 import dev.lifeboat.control.controller.ControllerConfig;
 import dev.lifeboat.control.controller.TestCloud;
+import dev.lifeboat.control.controller.TestVolumes;
+import dev.lifeboat.control.volume.ControllerVolumeMover;
+import dev.lifeboat.control.volume.HostDisks;
+import dev.lifeboat.control.volume.HostVolumes;
 import dev.lifeboat.vmm.Json;
+import dev.lifeboat.vmm.VmmConfig;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -20,6 +25,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -243,6 +250,82 @@ class ControlledFleetTest {
                 "rack-7");
         assertThatThrownBy(() -> fleet.client.post(url, "/v1/hosts", wish, 5_000))
                 .hasMessageContaining("there is a host rack-7 already");
+    }
+
+    /** Hosts have no rights in the cloud: the controller moves the volume for them, and targets are where it can be had. */
+    @Test
+    void aVolumeOfTheCloudGoesWithItsVmByTheController() throws Exception {
+        cloud.volumes().add("vol-1", "a");
+        cloud.market.add(0, new TargetMarket.Offer("m8i.large", "b", TargetMarket.PriceClass.SPOT, 10, 0.01));
+        fleet.disks = host -> new HostVolumes(
+                Optional.of(new ControllerVolumeMover("https://127.0.0.1:" + port + "/v1/volumes", host, fleet.client)),
+                new AttachedDisks(cloud.volumes(), "i-" + host));
+        control(Optional.of(cloud), "a", "b");
+        Agent a = fleet.start("a");
+        fleet.start("b");
+        Path mountPoint = directory.resolve("volume");
+        ObjectNode spec = fleet.spec("web", "");
+        spec.set(
+                "store",
+                Json.MAPPER.valueToTree(new VmmConfig.Store(
+                        "dir:" + mountPoint.resolve("store"),
+                        Optional.empty(),
+                        Optional.empty(),
+                        Optional.empty(),
+                        Optional.of(new VmmConfig.Volume("vol-1", null, mountPoint.toString(), null, true)))));
+        spec.set(
+                "owners",
+                Json.MAPPER.valueToTree(new VmmConfig.Owners(
+                        Optional.of("dir:" + directory.resolve("registry")), VmmConfig.Ownership.STRICT, 0)));
+        fleet.client.post(fleet.url("a"), "/v1/vms", spec, 20_000);
+        fleet.awaitState("a", "web", "RUNNING");
+        assertThat(cloud.volumes().holder("vol-1")).hasValue("i-a");
+
+        a.warmer().warm("web", "rebalance recommendation");
+        TestFleet.await(() -> !cloud.standing().isEmpty(), "a target to be bought");
+        assertThat(cloud.standing()).extracting(TargetMarket.Instance::zone).containsOnly("a");
+
+        TestFleet.await(() -> contains(fleet.directory.resolve("run-a/peers.json"), "\"b\""), "a to hear of b");
+        fleet.client.post(
+                fleet.url("a"),
+                "/v1/vms/web/evacuate",
+                Json.MAPPER.createObjectNode().put("target", "b"),
+                10_000);
+        JsonNode move = fleet.awaitEvacuation("a", "web", "DONE");
+        assertThat(move.get("volume").get("state").asText()).as(move.toString()).isEqualTo("THERE");
+        fleet.awaitState("b", "web", "RUNNING");
+        assertThat(cloud.volumes().moves()).containsExactly("attach vol-1 i-a", "detach vol-1 i-a", "attach vol-1 i-b");
+
+        ObjectNode foreign =
+                Json.MAPPER.createObjectNode().put("volume", "vol-1").put("host", "nobody");
+        assertThatThrownBy(() ->
+                        fleet.client.post("https://127.0.0.1:" + port, "/v1/volumes/detach-elsewhere", foreign, 5_000))
+                .hasMessageContaining("the cloud's name of host nobody is not known");
+        assertThat(cloud.volumes().holder("vol-1")).hasValue("i-b");
+    }
+
+    /** Those of one instance: only what is attached can be mounted. */
+    private record AttachedDisks(TestVolumes volumes, String instance, Set<String> mounted) implements HostDisks {
+        AttachedDisks(TestVolumes volumes, String instance) {
+            this(volumes, instance, ConcurrentHashMap.newKeySet());
+        }
+
+        @Override
+        public boolean isMounted(VmmConfig.Volume volume) {
+            return mounted.contains(volume.id());
+        }
+
+        @Override
+        public void mount(VmmConfig.Volume volume, String serial, boolean mayFormat, long limitMs) {
+            assertThat(volumes.holder(volume.id())).hasValue(instance);
+            assertThat(serial).isEqualTo("vol1");
+            mounted.add(volume.id());
+        }
+
+        @Override
+        public void unmount(VmmConfig.Volume volume, long limitMs) {
+            mounted.remove(volume.id());
+        }
     }
 
     @Test

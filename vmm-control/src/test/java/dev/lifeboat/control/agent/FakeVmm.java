@@ -23,9 +23,15 @@ import java.util.Optional;
  * A process that behaves towards the agent as a vmm does, without any VM. Words in the VM's command line tell it to
  * misbehave: {@code die-at-start}, {@code slow-start}, {@code evacuation-fails-to=HOST}, {@code die-when-asked-to-evacuate},
  * {@code evacuation-takes=MS}, {@code lag=PAGES}, {@code release-fails}, {@code take-fails-on=HOST}. It ends by itself after a
- * minute, whatever happens to the test.
+ * minute, or as many seconds as {@link #LIFE_SECONDS} says, whatever happens to the test. On the console of one that has
+ * arrived stands when its first byte came, in nanoseconds of {@link System#nanoTime}, which all processes share.
  */
 public final class FakeVmm {
+    /** A system property. */
+    public static final String LIFE_SECONDS = "lifeboat.fake-vmm.seconds";
+
+    public static final String FIRST_BYTE = "first byte at ";
+
     private final VmmConfig config;
     private ControlSocket socket;
     private String state = "STARTING";
@@ -56,7 +62,7 @@ public final class FakeVmm {
         Thread limit = new Thread(
                 () -> {
                     try {
-                        Thread.sleep(60_000);
+                        Thread.sleep(1_000L * Integer.getInteger(LIFE_SECONDS, 60));
                     } catch (InterruptedException e) {
                         Thread.currentThread().interrupt();
                     }
@@ -106,6 +112,7 @@ public final class FakeVmm {
             set("RECEIVING");
             try (Socket source = server.accept()) {
                 term = source.getInputStream().read() + 1;
+                print(FIRST_BYTE + System.nanoTime() + "\n");
                 source.getOutputStream().write(1);
             }
         }

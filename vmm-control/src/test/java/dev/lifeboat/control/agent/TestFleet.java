@@ -11,6 +11,7 @@ import dev.lifeboat.control.gateway.GatewayConfig;
 import dev.lifeboat.control.http.ApiClient;
 import dev.lifeboat.control.http.ApiError;
 import dev.lifeboat.control.http.FleetTls;
+import dev.lifeboat.control.volume.HostVolumes;
 import dev.lifeboat.vmm.Json;
 import dev.lifeboat.vmm.VmmConfig;
 import java.io.IOException;
@@ -27,6 +28,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.function.Function;
 
 /** Agents and a gateway in this JVM, over real HTTPS on loopback; their VMs are {@link FakeVmm} processes. */
 final class TestFleet implements AutoCloseable {
@@ -34,6 +36,9 @@ final class TestFleet implements AutoCloseable {
 
     /** Set before a start. */
     boolean spareVmm;
+
+    /** Set before a start. */
+    int vmLifeSeconds = 60;
 
     /** Set before a start. */
     Optional<String> controllerUrl = Optional.empty();
@@ -54,6 +59,9 @@ final class TestFleet implements AutoCloseable {
     final Gateway gateway;
     final Map<String, RecordingNetwork> networks = new ConcurrentHashMap<>();
     final FakeVolumes volumes = new FakeVolumes();
+    /** Set before a start. */
+    Function<String, HostVolumes> disks = volumes::on;
+
     private final Map<String, Integer> ports = new LinkedHashMap<>();
     private final Map<String, Agent> agents = new ConcurrentHashMap<>();
     private final Path kernel;
@@ -87,10 +95,15 @@ final class TestFleet implements AutoCloseable {
         RecordingNetwork network = networks.computeIfAbsent(host, name -> new RecordingNetwork());
         Agent agent = new Agent(
                 config(host, imdsUrl),
-                new VmmLauncher(FakeVmm.class.getName(), List.of("-XX:TieredStopAtLevel=1", "-Xshare:auto")),
+                new VmmLauncher(
+                        FakeVmm.class.getName(),
+                        List.of(
+                                "-XX:TieredStopAtLevel=1",
+                                "-Xshare:auto",
+                                "-D" + FakeVmm.LIFE_SECONDS + "=" + vmLifeSeconds)),
                 network,
                 kernel,
-                volumes.on(host),
+                Optional.of(disks.apply(host)),
                 warmer,
                 rate);
         agent.start();

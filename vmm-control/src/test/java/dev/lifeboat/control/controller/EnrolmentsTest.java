@@ -46,7 +46,7 @@ class EnrolmentsTest {
         planner = new TargetPlanner(
                 cloud,
                 new JsonJournal<>(directory.resolve("hosts"), HostRecord.class),
-                new PlannerSettings("fleet", 4, 9, 0, 0, 256, 1, 120_000, 40_000, 300_000, 600_000),
+                new PlannerSettings("fleet", 4, 9, 0, 0, 256, 1, 120_000, 40_000, 300_000, 600_000, 3, 3_600_000),
                 cloud,
                 Runnable::run,
                 new Events(),
@@ -59,7 +59,7 @@ class EnrolmentsTest {
                 config(),
                 name -> List.of(new AgentConfig.Peer("a", "https://10.0.0.1:7443", Optional.of("10.0.0.1"))),
                 cloud);
-        planner.wish("web", new VmWish("a", 128, 1, null, null, "", true, false, null, null));
+        planner.wish("web", new VmWish("a", 128, 1, null, null, "", true, false, null, null, null));
         token = cloud.purchases.values().iterator().next().userData();
         pair = newPair();
     }

@@ -22,6 +22,8 @@ class TargetPlannerTest {
     private static final long USABLE_MS = 40_000;
     private static final long IDLE_MS = 300_000;
     private static final long ORPHAN_MS = 600_000;
+    private static final int RISKY_MOVES = 3;
+    private static final long RISKY_MS = 3_600_000;
 
     @TempDir
     Path directory;
@@ -37,7 +39,19 @@ class TargetPlannerTest {
     private static PlannerSettings settings(
             int maxHosts, double maxDollars, int spares, int stopped, long noticeMillis) {
         return new PlannerSettings(
-                "fleet", maxHosts, maxDollars, spares, stopped, 256, 1, noticeMillis, USABLE_MS, IDLE_MS, ORPHAN_MS);
+                "fleet",
+                maxHosts,
+                maxDollars,
+                spares,
+                stopped,
+                256,
+                1,
+                noticeMillis,
+                USABLE_MS,
+                IDLE_MS,
+                ORPHAN_MS,
+                RISKY_MOVES,
+                RISKY_MS);
     }
 
     /** What a restart leaves: the journal and the cloud. */
@@ -79,15 +93,17 @@ class TargetPlannerTest {
                 false,
                 false,
                 Optional.empty(),
+                Optional.empty(),
                 List.of());
     }
 
     private static VmWish plan() {
-        return new VmWish("a", 128, 1, "host", Optional.empty(), "", false, false, Optional.empty(), List.of());
+        return new VmWish("a", 128, 1, "host", Optional.empty(), "", false, false, null, Optional.empty(), List.of());
     }
 
     private static VmWish warm() {
-        return new VmWish("a", 128, 1, "host", Optional.empty(), "hint", true, false, Optional.empty(), List.of());
+        return new VmWish(
+                "a", 128, 1, "host", Optional.empty(), "hint", true, false, null, Optional.empty(), List.of());
     }
 
     private void later(long ms) {
@@ -218,14 +234,43 @@ class TargetPlannerTest {
 
     @Test
     void aVmAtRiskGoesToOnDemandOnly() {
-        planner().wish("web", new VmWish("a", 128, 1, null, null, "", true, true, Optional.empty(), List.of()));
+        planner().wish("web", new VmWish("a", 128, 1, null, null, "", true, true, null, Optional.empty(), List.of()));
         assertThat(cloud.standing()).extracting(Instance::priceClass).containsExactly(PriceClass.ON_DEMAND);
+    }
+
+    @Test
+    void aVmThatHasMovedTooOftenGoesToOnDemandUntilItHasStayedForAWhile() {
+        for (int move = 0; move < RISKY_MOVES; move++) {
+            planner().wish("web", warmOn("spot-" + move));
+            assertThat(cloud.standing()).extracting(Instance::priceClass).containsOnly(PriceClass.SPOT);
+            cloud.nowMillis += 60_000;
+        }
+        // Its third move in an hour, so the spot host that is on its way is no target for it any more, and another
+        // comes.
+        planner().wish("web", warmOn("spot-" + RISKY_MOVES));
+        assertThat(kinds()).contains("vm-at-risk");
+        later(1_000);
+        assertThat(cloud.standing()).extracting(Instance::priceClass).contains(PriceClass.ON_DEMAND);
+        arrive();
+        assertThat(planner().target("web").priceClass()).isEqualTo("ON_DEMAND");
+
+        cloud.nowMillis += RISKY_MS;
+        planner().wish("mail", warmOn("other"));
+        planner().wish("web", warmOn("spot-" + RISKY_MOVES));
+        assertThat(events.after(0))
+                .filteredOn(event -> event.kind().equals("vm-at-risk"))
+                .hasSize(1);
+    }
+
+    private static VmWish warmOn(String host) {
+        return new VmWish(
+                host, 128, 1, "host", Optional.empty(), "hint", true, false, null, Optional.empty(), List.of());
     }
 
     @Test
     void aZonalVolumeKeepsTheTargetInItsZone() {
         cloud.market.add(0, new TargetMarket.Offer("m8i.large", "b", PriceClass.SPOT, 10, 0.03));
-        planner().wish("web", new VmWish("a", 128, 1, null, null, "", true, false, Optional.of("a"), List.of()));
+        planner().wish("web", new VmWish("a", 128, 1, null, null, "", true, false, null, Optional.of("a"), List.of()));
         assertThat(cloud.standing()).extracting(Instance::zone).containsExactly("a");
     }
 
@@ -304,6 +349,7 @@ class TargetPlannerTest {
                 false,
                 false,
                 Optional.empty(),
+                Optional.empty(),
                 List.of(first));
         assertThat(planner().wish("web", other).state()).isEqualTo(TargetView.State.BOOTING);
         arrive();
@@ -348,7 +394,7 @@ class TargetPlannerTest {
         planner().wish("web", need(110_000));
         arrive();
         String host = planner().target("web").host();
-        VmWish there = new VmWish(host, 128, 1, null, null, "", false, false, Optional.empty(), List.of());
+        VmWish there = new VmWish(host, 128, 1, null, null, "", false, false, null, Optional.empty(), List.of());
         assertThat(planner().wish("web", there).state()).isEqualTo(TargetView.State.PLANNED);
         assertThat(planner()
                         .wish(
@@ -362,6 +408,7 @@ class TargetPlannerTest {
                                         "",
                                         false,
                                         false,
+                                        null,
                                         null,
                                         null))
                         .state())
@@ -398,7 +445,7 @@ class TargetPlannerTest {
     @Test
     void theLimitOfHostsStopsBuyingAndIsSaid() {
         settings = settings(1, 100, 0, 0, 120_000);
-        planner().wish("db", new VmWish("a", 256, 1, null, null, "", true, false, null, null));
+        planner().wish("db", new VmWish("a", 256, 1, null, null, "", true, false, null, null, null));
         planner().wish("web", need(110_000));
         assertThat(cloud.standing()).hasSize(1);
         assertThat(planner().target("web").message()).contains("spending limit", "\"maxHosts\" is 1");
@@ -407,8 +454,8 @@ class TargetPlannerTest {
     @Test
     void theLimitOfDollarsLeavesOutWhatIsTooDearAndThenStops() {
         settings = settings(10, 0.13, 0, 0, 120_000);
-        planner().wish("a", new VmWish("h", 256, 1, null, null, "", true, false, null, null));
-        planner().wish("b", new VmWish("h", 256, 1, null, null, "", true, false, null, null));
+        planner().wish("a", new VmWish("h", 256, 1, null, null, "", true, false, null, null, null));
+        planner().wish("b", new VmWish("h", 256, 1, null, null, "", true, false, null, null, null));
         planner().wish("web", need(110_000));
         assertThat(cloud.purchases.values().stream().flatMap(purchase -> purchase.offers().stream()))
                 .noneMatch(offer -> offer.dollarsPerHour() > 0.09);

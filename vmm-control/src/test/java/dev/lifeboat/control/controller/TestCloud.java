@@ -6,7 +6,6 @@ import dev.lifeboat.control.cloud.CloudException;
 import dev.lifeboat.control.cloud.CloudKind;
 import dev.lifeboat.control.cloud.PreemptionSource;
 import dev.lifeboat.control.cloud.TargetMarket;
-import dev.lifeboat.control.cloud.Volumes;
 import dev.lifeboat.net.address.AddressMove;
 import dev.lifeboat.net.address.AddressMover;
 import dev.lifeboat.net.address.AddressWish;
@@ -45,7 +44,7 @@ public final class TestCloud implements Cloud, TargetMarket, InstantSource {
     /** How long a describe and a list do not know a new instance. */
     long invisibleMs;
 
-    final List<Offer> market = new ArrayList<>(List.of(
+    public final List<Offer> market = new ArrayList<>(List.of(
             new Offer("m8i.large", "a", PriceClass.SPOT, 9, 0.04),
             new Offer("m8i.xlarge", "a", PriceClass.SPOT, 5, 0.08),
             new Offer("m8i.large", "a", PriceClass.ON_DEMAND, 0, 0.10)));
@@ -56,6 +55,7 @@ public final class TestCloud implements Cloud, TargetMarket, InstantSource {
     /** What the next calls of a name do instead; "lost" does it and fails after it. */
     final Map<String, Deque<RuntimeException>> failures = new HashMap<>();
 
+    private final TestVolumes volumes = new TestVolumes();
     final Set<String> lost = new HashSet<>();
     final Set<String> crashBefore = new HashSet<>();
     final Set<String> crashAfter = new HashSet<>();
@@ -259,8 +259,8 @@ public final class TestCloud implements Cloud, TargetMarket, InstantSource {
     }
 
     @Override
-    public Volumes volumes() {
-        throw new AssertionError("nobody asked for volumes");
+    public TestVolumes volumes() {
+        return volumes;
     }
 
     /** An address is where it was moved last; where it starts is the wish's source. */

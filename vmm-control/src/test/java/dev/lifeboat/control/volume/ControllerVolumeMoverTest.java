@@ -42,7 +42,7 @@ class ControllerVolumeMoverTest {
         });
         server.start();
         mover = new ControllerVolumeMover(
-                "http://127.0.0.1:" + server.getAddress().getPort() + "/volumes/", "host-a");
+                "http://127.0.0.1:" + server.getAddress().getPort() + "/volumes/", "host-a", null);
     }
 
     @AfterEach
