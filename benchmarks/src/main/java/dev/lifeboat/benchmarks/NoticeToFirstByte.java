@@ -68,7 +68,7 @@ public final class NoticeToFirstByte {
         long changedNs = System.nanoTime();
         metadata.announce(Instant.now().plusSeconds(WARNING_SECONDS));
         fleet.awaitState(SOURCE, "/v1/vms/" + vmId + "/evacuation", "DONE");
-        Path console = fleet.runDirectory(TARGET).resolve(vmId).resolve("console.log");
+        Path console = fleet.runDirectory(TARGET).resolve("vms").resolve(vmId).resolve("console.log");
         String said = Files.readString(console);
         long firstNs = Long.parseLong(said.substring(said.indexOf(FakeVmm.FIRST_BYTE) + FakeVmm.FIRST_BYTE.length())
                 .strip());
