@@ -146,10 +146,16 @@ final class AgentApi implements AutoCloseable {
         if (wish.peers() == null || Arrays.asList(wish.peers().toArray()).contains(null)) {
             throw new ApiError(400, "\"peers\" is missing");
         }
+        wish.signals().ifPresent(agent::signalsFromController);
         return agent.name(wish.peers());
     }
 
-    record PeersWish(List<AgentConfig.Peer> peers) {}
+    /** @param signals all that the controller knows to stand for this host; absent: it says nothing about them */
+    record PeersWish(List<AgentConfig.Peer> peers, Optional<List<SignalMessage>> signals) {
+        PeersWish {
+            signals = signals == null ? Optional.empty() : signals;
+        }
+    }
 
     private ArrayNode signals(ApiServer.Request request) {
         SignalsWish wish = request.bodyAs(SignalsWish.class);

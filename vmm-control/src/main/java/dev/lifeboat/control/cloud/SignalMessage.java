@@ -29,6 +29,18 @@ public record SignalMessage(
         detail = detail == null ? "" : detail;
     }
 
+    public static SignalMessage of(Signal signal, Clocks clocks) {
+        return new SignalMessage(
+                signal.eventId(),
+                signal.kind(),
+                signal.action(),
+                signal.deadlineNs().isPresent()
+                        ? Optional.of(clocks.leftMillis(signal.deadlineNs().getAsLong()))
+                        : Optional.empty(),
+                signal.confidence(),
+                signal.detail());
+    }
+
     /** @param instance empty: the host that listens */
     public Signal toSignal(String source, String instance, Clocks clocks) {
         OptionalLong deadlineNs =

@@ -8,6 +8,7 @@ import dev.lifeboat.control.ExitCode;
 import dev.lifeboat.control.LogSetup;
 import dev.lifeboat.control.agent.Events;
 import dev.lifeboat.control.certs.FleetAuthority;
+import dev.lifeboat.control.cloud.Clocks;
 import dev.lifeboat.control.cloud.Cloud;
 import dev.lifeboat.control.cloud.CloudException;
 import dev.lifeboat.control.cloud.CloudLibraries;
@@ -57,6 +58,7 @@ public final class Controller implements AutoCloseable {
     private final AddressBook addressBook;
     private final HostWatch watch;
     private final FleetVolumes volumes;
+    private final FleetSignals signals;
     private final ControllerApi api;
     private final ThreadPoolExecutor cloudThreads = pool("cloud-", CLOUD_THREADS);
     private final ThreadPoolExecutor addressThread = pool("addresses", 1);
@@ -105,7 +107,8 @@ public final class Controller implements AutoCloseable {
                 planner::target,
                 events);
         volumes = new FleetVolumes(cloud.map(Cloud::volumes), this::instance, events);
-        watch = new HostWatch(config, planner, client, events, this::heard);
+        signals = new FleetSignals(Clocks.SYSTEM, this::instance, events, this::tellHosts);
+        watch = new HostWatch(config, planner, client, events, this::heard, signals::of);
         Enrolments enrolments =
                 new Enrolments(tokens, planner, authority, config, watch::peersOf, InstantSource.system());
         api = new ControllerApi(this, enrolments, config, tls, program);
@@ -156,6 +159,7 @@ public final class Controller implements AutoCloseable {
             Thread warmUp = new Thread(() -> warmUp(some), "cloud-warm-up");
             warmUp.setDaemon(true);
             warmUp.start();
+            signals.start(some.sources());
         });
         api.start();
         onAddressThread(addressBook::recover);
@@ -171,6 +175,7 @@ public final class Controller implements AutoCloseable {
     @Override
     public void close() {
         rounds.interrupt();
+        signals.close();
         api.close();
         watch.close();
         cloudThreads.shutdownNow();
@@ -243,6 +248,10 @@ public final class Controller implements AutoCloseable {
             long term = vm.path("term").asLong();
             onAddressThread(() -> addressBook.seen(vmId, host, term));
         }
+    }
+
+    private void tellHosts() {
+        watch.round();
     }
 
     private void rounds() {

@@ -96,6 +96,7 @@ public record ControllerConfig(
      * @param orphanMillis 15 minutes unless set
      * @param riskyMoves 3 unless set
      * @param riskyMoveMillis an hour unless set
+     * @param prices of sizes whose price the cloud does not say
      */
     public record Limits(
             Optional<Integer> maxHosts,
@@ -109,8 +110,10 @@ public record ControllerConfig(
             Optional<Long> idleMillis,
             Optional<Long> orphanMillis,
             Optional<Integer> riskyMoves,
-            Optional<Long> riskyMoveMillis) {
-        static final Limits NONE = new Limits(null, null, null, null, null, null, null, null, null, null, null, null);
+            Optional<Long> riskyMoveMillis,
+            Map<String, Double> prices) {
+        static final Limits NONE =
+                new Limits(null, null, null, null, null, null, null, null, null, null, null, null, null);
 
         public Limits {
             maxHosts = maxHosts == null ? Optional.empty() : maxHosts;
@@ -125,6 +128,7 @@ public record ControllerConfig(
             orphanMillis = orphanMillis == null ? Optional.empty() : orphanMillis;
             riskyMoves = riskyMoves == null ? Optional.empty() : riskyMoves;
             riskyMoveMillis = riskyMoveMillis == null ? Optional.empty() : riskyMoveMillis;
+            prices = prices == null ? Map.of() : Map.copyOf(prices);
             require(riskyMoves.orElse(1) > 0, "\"riskyMoves\" is 1 or more, not " + riskyMoves.orElse(0));
         }
     }
@@ -189,7 +193,8 @@ public record ControllerConfig(
                 limits.idleMillis().orElse(600_000L),
                 limits.orphanMillis().orElse(900_000L),
                 limits.riskyMoves().orElse(3),
-                limits.riskyMoveMillis().orElse(3_600_000L));
+                limits.riskyMoveMillis().orElse(3_600_000L),
+                limits.prices());
     }
 
     private static void require(boolean condition, String message) {

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.lifeboat.control.ControlException;
 import dev.lifeboat.control.agent.AgentConfig;
 import dev.lifeboat.control.agent.Events;
+import dev.lifeboat.control.cloud.SignalMessage;
 import dev.lifeboat.control.http.ApiClient;
 import dev.lifeboat.control.http.ApiError;
 import dev.lifeboat.vmm.Json;
@@ -21,9 +22,10 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 
 /**
- * Tells every agent its peers and the gateway its hosts, and hears from the answers how they are. On up to
+ * Tells every agent its peers and what the cloud says about its host, and the gateway its hosts, and hears from the answers how they are. On up to
  * {@value #THREADS} threads {@code host-N}; one that does not answer holds up no other.
  */
 final class HostWatch implements AutoCloseable {
@@ -44,12 +46,21 @@ final class HostWatch implements AutoCloseable {
     private final ApiClient client;
     private final Events events;
     private final Listener listener;
+    private final Function<String, Optional<List<SignalMessage>>> signals;
     private final Map<String, Long> answeredNs = new ConcurrentHashMap<>();
     private final Set<String> asking = ConcurrentHashMap.newKeySet();
     private final Set<String> silent = ConcurrentHashMap.newKeySet();
     private final ThreadPoolExecutor executor;
 
-    HostWatch(ControllerConfig config, TargetPlanner planner, ApiClient client, Events events, Listener listener) {
+    /** @param signals all that stand for a host; empty: nothing is said about them */
+    HostWatch(
+            ControllerConfig config,
+            TargetPlanner planner,
+            ApiClient client,
+            Events events,
+            Listener listener,
+            Function<String, Optional<List<SignalMessage>>> signals) {
+        this.signals = signals;
         this.config = config;
         this.planner = planner;
         this.client = client;
@@ -71,6 +82,7 @@ final class HostWatch implements AutoCloseable {
             ask(host.host(), () -> {
                 ObjectNode body = Json.MAPPER.createObjectNode();
                 body.set("peers", json(peersOf(host.host())));
+                signals.apply(host.host()).ifPresent(some -> body.set("signals", Json.MAPPER.valueToTree(some)));
                 JsonNode health = client.post(host.url(), "/v1/peers", body, CALL_LIMIT_MS);
                 answeredNs.put(host.host(), System.nanoTime());
                 listener.heard(host.host(), health);

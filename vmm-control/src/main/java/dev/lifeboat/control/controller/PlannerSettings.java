@@ -2,6 +2,9 @@
 package dev.lifeboat.control.controller;
 
 import dev.lifeboat.control.cloud.CloudKind;
+import dev.lifeboat.control.cloud.TargetMarket;
+import java.util.Map;
+import java.util.Optional;
 
 /**
  * What the planner may spend and how long things take.
@@ -19,6 +22,7 @@ import dev.lifeboat.control.cloud.CloudKind;
  * @param orphanMillis after which an instance of the fleet that is in no record, and does not answer, is released
  * @param riskyMoves a VM that has moved so often within {@code riskyMoveMillis} has had its share of spot hosts: its next
  *     target is an on-demand one
+ * @param prices in dollars an hour of sizes whose price the cloud does not say, by {@code SIZE} or {@code SIZE SPOT}
  */
 record PlannerSettings(
         String fleet,
@@ -33,7 +37,13 @@ record PlannerSettings(
         long idleMillis,
         long orphanMillis,
         int riskyMoves,
-        long riskyMoveMillis) {
+        long riskyMoveMillis,
+        Map<String, Double> prices) {
+
+    /** @return dollars an hour, as the settings say */
+    Optional<Double> price(String size, TargetMarket.PriceClass priceClass) {
+        return Optional.ofNullable(prices.get(size + " " + priceClass)).or(() -> Optional.ofNullable(prices.get(size)));
+    }
 
     /** Typical ones: seconds of notice, and seconds until a host is of use, as users of the clouds report them. */
     static long noticeMillis(CloudKind kind) {

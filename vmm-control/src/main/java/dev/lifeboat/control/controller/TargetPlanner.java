@@ -88,6 +88,7 @@ final class TargetPlanner {
     private long sweptAtMillis;
     private long spareRetryAtMillis;
     private String lastCloudProblem = "";
+    private final Set<String> pricesMissed = new HashSet<>();
 
     TargetPlanner(
             TargetMarket market,
@@ -490,10 +491,7 @@ final class TargetPlanner {
                     return;
                 }
                 fitting = affordable(host, all);
-                put(now.costing(fitting.stream()
-                        .mapToDouble(Offer::dollarsPerHour)
-                        .max()
-                        .orElse(0)));
+                put(now.costing(fitting.stream().mapToDouble(this::price).max().orElse(0)));
             }
             instance = market.acquire(
                     new TargetMarket.Purchase(host.token(), settings.fleet(), fitting, userData.script(host)));
@@ -522,7 +520,7 @@ final class TargetPlanner {
                 .mapToDouble(HostRecord::dollarsPerHour)
                 .sum();
         List<Offer> within = ofClass.stream()
-                .filter(offer -> spent + offer.dollarsPerHour() <= settings.maxDollarsPerHour())
+                .filter(offer -> spent + price(offer) <= settings.maxDollarsPerHour())
                 .sorted(Comparator.comparing(this::isPenalised))
                 .toList();
         if (within.isEmpty()) {
@@ -531,7 +529,21 @@ final class TargetPlanner {
                     "spending limit: " + spent + " dollars per hour are spent, and \"maxDollarsPerHour\" is "
                             + settings.maxDollarsPerHour());
         }
+        within.stream()
+                .filter(offer -> price(offer) == 0 && pricesMissed.add(offer.size()))
+                .forEach(offer -> events.add(
+                        "price-unknown",
+                        "",
+                        "of " + offer.size()
+                                + ": it does not count for \"maxDollarsPerHour\" before it is in \"prices\""));
         return within;
+    }
+
+    /** The cloud's where it says one; Azure and Google do not, to who only buys machines. */
+    private double price(Offer offer) {
+        return offer.dollarsPerHour() > 0
+                ? offer.dollarsPerHour()
+                : settings.price(offer.size(), offer.priceClass()).orElse(0.0);
     }
 
     /** Where a host has gone or fallen silent, others are likely to. */

@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.lifeboat.control.cloud.Clocks;
 import dev.lifeboat.control.cloud.Cloud;
+import dev.lifeboat.control.cloud.Signal;
 import dev.lifeboat.control.cloud.TargetMarket;
 import dev.lifeboat.control.controller.Controller;
 import dev.lifeboat.control.controller.ControllerConfig;
@@ -23,8 +25,10 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -302,6 +306,49 @@ class ControlledFleetTest {
                         fleet.client.post("https://127.0.0.1:" + port, "/v1/volumes/detach-elsewhere", foreign, 5_000))
                 .hasMessageContaining("the cloud's name of host nobody is not known");
         assertThat(cloud.volumes().holder("vol-1")).hasValue("i-b");
+    }
+
+    /** Such as a queue of events: the host is told, whatever its own metadata service says. */
+    @Test
+    void aNoticeThatOnlyTheControllerHearsMovesTheVmsOfThatHost() throws Exception {
+        control(Optional.of(cloud), "a", "b");
+        fleet.start("a");
+        fleet.start("b");
+        fleet.run("a", "web", "");
+        TestFleet.await(() -> contains(fleet.directory.resolve("run-a/peers.json"), "\"b\""), "a to hear of b");
+        Signal notice = new Signal(
+                cloud.source.name(),
+                "i-a",
+                "event-1",
+                Signal.Kind.NOTICE,
+                "terminate",
+                OptionalLong.of(Clocks.SYSTEM.inMillis(60_000)),
+                Signal.Confidence.MEDIUM,
+                "two minutes after something");
+        cloud.source.say(notice);
+        JsonNode move = fleet.awaitEvacuation("a", "web", "DONE");
+        assertThat(move.get("deadlineMillis").asLong()
+                        - move.get("askedAtMillis").asLong())
+                .isBetween(50_000L, 60_000L);
+        assertThat(fleet.events("b")).doesNotContain("notice");
+        assertThat(fleet.client.get(fleet.url("a"), "/v1/health", 5_000).has("notice"))
+                .isTrue();
+
+        // What was said last stands while the source cannot look.
+        cloud.source.fail("the queue is away");
+        TestFleet.await(() -> controllerEvents().contains("signals-failed"), "the controller to say so");
+        assertThat(fleet.events("a")).doesNotContain("notice-withdrawn");
+        cloud.source.say();
+        TestFleet.await(() -> fleet.events("a").contains("notice-withdrawn"), "the end of the notice");
+        assertThat(controllerEvents()).contains("signals-heard-again");
+    }
+
+    private List<String> controllerEvents() {
+        List<String> kinds = new ArrayList<>();
+        fleet.client
+                .get("https://127.0.0.1:" + port, "/v1/events", 5_000)
+                .forEach(event -> kinds.add(event.path("kind").asText()));
+        return kinds;
     }
 
     /** Those of one instance: only what is attached can be mounted. */

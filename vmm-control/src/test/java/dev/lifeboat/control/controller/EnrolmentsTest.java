@@ -22,6 +22,7 @@ import java.security.Signature;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -46,7 +47,8 @@ class EnrolmentsTest {
         planner = new TargetPlanner(
                 cloud,
                 new JsonJournal<>(directory.resolve("hosts"), HostRecord.class),
-                new PlannerSettings("fleet", 4, 9, 0, 0, 256, 1, 120_000, 40_000, 300_000, 600_000, 3, 3_600_000),
+                new PlannerSettings(
+                        "fleet", 4, 9, 0, 0, 256, 1, 120_000, 40_000, 300_000, 600_000, 3, 3_600_000, Map.of()),
                 cloud,
                 Runnable::run,
                 new Events(),

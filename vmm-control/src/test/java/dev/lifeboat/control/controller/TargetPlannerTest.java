@@ -13,6 +13,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -51,7 +52,8 @@ class TargetPlannerTest {
                 IDLE_MS,
                 ORPHAN_MS,
                 RISKY_MOVES,
-                RISKY_MS);
+                RISKY_MS,
+                Map.of("big SPOT", 0.06));
     }
 
     /** What a restart leaves: the journal and the cloud. */
@@ -265,6 +267,24 @@ class TargetPlannerTest {
     private static VmWish warmOn(String host) {
         return new VmWish(
                 host, 128, 1, "host", Optional.empty(), "hint", true, false, null, Optional.empty(), List.of());
+    }
+
+    @Test
+    void whatTheCloudSaysNoPriceOfCostsWhatTheSettingsSayAndAnUnknownPriceIsTold() {
+        settings = settings(10, 0.10, 0, 0, 120_000);
+        cloud.market.clear();
+        cloud.market.add(new TargetMarket.Offer("big", "a", PriceClass.SPOT, 9, 0));
+        cloud.market.add(new TargetMarket.Offer("strange", "a", PriceClass.ON_DEMAND, 9, 0));
+        planner().wish("web", need(110_000));
+        assertThat(cloud.standing()).extracting(Instance::size).containsExactly("big");
+        assertThat(kinds()).doesNotContain("price-unknown");
+        // A second one would cost 0.12 dollars with the first; what has no price is not held back by a price.
+        planner().wish("db", new VmWish("a", 4_096, 1, null, null, "", true, false, null, null, null));
+        assertThat(cloud.standing()).extracting(Instance::size).containsExactlyInAnyOrder("big", "strange");
+        assertThat(events.after(0))
+                .filteredOn(event -> event.kind().equals("price-unknown"))
+                .singleElement()
+                .satisfies(event -> assertThat(event.message()).contains("of strange", "\"prices\""));
     }
 
     @Test

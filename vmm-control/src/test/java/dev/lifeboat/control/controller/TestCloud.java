@@ -56,6 +56,7 @@ public final class TestCloud implements Cloud, TargetMarket, InstantSource {
     final Map<String, Deque<RuntimeException>> failures = new HashMap<>();
 
     private final TestVolumes volumes = new TestVolumes();
+    public final TestSource source = new TestSource();
     final Set<String> lost = new HashSet<>();
     final Set<String> crashBefore = new HashSet<>();
     final Set<String> crashAfter = new HashSet<>();
@@ -303,7 +304,7 @@ public final class TestCloud implements Cloud, TargetMarket, InstantSource {
 
     @Override
     public List<PreemptionSource> sources() {
-        return List.of();
+        return List.of(source);
     }
 
     @Override
