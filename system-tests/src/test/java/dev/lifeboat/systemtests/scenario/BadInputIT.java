@@ -37,6 +37,7 @@ final class BadInputIT {
     @Test
     void everyMistakeIsOneLineAndAVmThatRunsRunsOn() throws Exception {
         EmulatedFabric fabric = SharedFabric.get();
+        MonitorTests.begin(fabric);
         HostAgent host = fabric.agent("host-a");
         fabric.machine("host-a")
                 .exec("head -c 3000000 " + KERNEL + " > /tmp/half-a-kernel; truncate -s 300M /tmp/huge-initrd", LIMIT)

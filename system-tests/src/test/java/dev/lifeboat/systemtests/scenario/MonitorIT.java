@@ -3,10 +3,7 @@ package dev.lifeboat.systemtests.scenario;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.lifeboat.systemtests.fabric.EmulatedFabric;
-import dev.lifeboat.systemtests.inside.MonitorSelfTest;
 import dev.lifeboat.systemtests.machine.ExecResult;
-import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -16,18 +13,9 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @OnRealKvm
 final class MonitorIT {
 
-    /** Twelve tests of 5 to 40 s each on an emulated processor, and room for a machine that does other things too. */
-    private static final int LIMIT_SECONDS = 700;
-
     @Test
     void guestsOfAllShapesBootWorkAndAreSavedAndRestoredInPlace() throws Exception {
-        String guest = EmulatedFabric.guestFile("test-guest", "");
-        ExecResult result = SharedFabric.get()
-                .machine("host-a")
-                .exec(
-                        // The host's own limit ends it first, so that what it printed until then is seen.
-                        "timeout " + LIMIT_SECONDS + " java " + MonitorSelfTest.class.getName() + " " + guest,
-                        Duration.ofSeconds(LIMIT_SECONDS + 30));
+        ExecResult result = MonitorTests.end(SharedFabric.get());
         System.out.println(result.output());
         List<String> lines = result.output().lines().toList();
         List<String> passed = lines.stream()

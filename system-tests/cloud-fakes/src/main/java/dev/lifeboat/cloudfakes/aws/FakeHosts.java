@@ -69,7 +69,8 @@ final class FakeHosts {
     private final InstantSource clock;
     private final FakeNetwork network;
     private final Map<String, Host> hosts = new LinkedHashMap<>();
-    private final Map<String, Ec2Form> templates = new HashMap<>();
+    private final Map<String, Ec2Form> templates = new TreeMap<>();
+    private final Map<String, Instant> templatesMade = new HashMap<>();
     private final Map<String, Bought> fleets = new HashMap<>();
     final Map<String, String> refused = new HashMap<>();
     Duration pendingFor = Duration.ZERO;
@@ -87,6 +88,7 @@ final class FakeHosts {
     boolean answer(String action, Ec2Form form, Xml out) {
         switch (action) {
             case "CreateLaunchTemplate" -> createTemplate(form, out);
+            case "DescribeLaunchTemplates" -> describeTemplates(form, out);
             case "DeleteLaunchTemplate" -> deleteTemplate(form, out);
             case "CreateFleet" -> createFleet(form, out);
             case "RunInstances" ->
@@ -120,6 +122,7 @@ final class FakeHosts {
         if (!form.require("LaunchTemplateData.CpuOptions.NestedVirtualization").equals("enabled")) {
             throw new AwsFault(400, "InvalidParameterValue", "a host of microVMs must nest");
         }
+        templatesMade.putIfAbsent(name, clock.instant());
         if (templates.putIfAbsent(name, form) != null) {
             throw new AwsFault(
                     400, "InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.");
@@ -129,11 +132,33 @@ final class FakeHosts {
 
     private void deleteTemplate(Ec2Form form, Xml out) {
         String name = form.require("LaunchTemplateName");
+        templatesMade.remove(name);
         if (templates.remove(name) == null) {
             throw new AwsFault(
                     400, "InvalidLaunchTemplateName.NotFoundException", "no launch template has the name " + name);
         }
         out.in("launchTemplate", xml -> template(xml, name));
+    }
+
+    private void describeTemplates(Ec2Form form, Xml out) {
+        Map<String, List<String>> filters = form.filters();
+        List<String> found = templates.entrySet().stream()
+                .filter(template -> filters.entrySet().stream().allMatch(filter -> {
+                    if (!filter.getKey().startsWith("tag:")) {
+                        throw new AwsFault(
+                                400, "InvalidParameterValue", "The filter '" + filter.getKey() + "' is invalid");
+                    }
+                    String value = template.getValue()
+                            .tags("launch-template")
+                            .get(filter.getKey().substring(4));
+                    return filter.getValue().contains(value);
+                }))
+                .map(Map.Entry::getKey)
+                .toList();
+        out.items("launchTemplates", found, (xml, name) -> {
+            template(xml, name);
+            xml.value("createTime", templatesMade.get(name).toString());
+        });
     }
 
     private static void template(Xml xml, String name) {

@@ -72,6 +72,7 @@ final class AwsCheck {
                         .launchTemplateName("lifeboat-check")
                         .launchTemplateData(
                                 data -> data.imageId(settings.image().orElse("ami-00000000000000000")))));
+        attempt(AwsPermission.DESCRIBE_LAUNCH_TEMPLATES, () -> ec2.describeLaunchTemplates(r -> r.maxResults(5)));
         attempt(
                 AwsPermission.CREATE_FLEET,
                 () -> ec2.createFleet(r -> r.dryRun(true)

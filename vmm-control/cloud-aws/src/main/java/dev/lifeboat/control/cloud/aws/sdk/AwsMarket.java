@@ -14,6 +14,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import software.amazon.awssdk.services.ec2.Ec2Client;
 import software.amazon.awssdk.services.ec2.model.Filter;
 import software.amazon.awssdk.services.ec2.model.InstanceLifecycleType;
@@ -26,6 +28,10 @@ final class AwsMarket implements TargetMarket {
 
     private static final int MOST_REMEMBERED = 1000;
     private static final String[] NOT_GONE = {"pending", "running", "stopping", "stopped"};
+
+    private static final Logger LOG = LoggerFactory.getLogger(AwsMarket.class);
+    /** Longer than any purchase is tried. */
+    private static final Duration TEMPLATE_KEPT = Duration.ofHours(1);
 
     private record Bought(Instance instance, Instant at) {}
 
@@ -137,6 +143,12 @@ final class AwsMarket implements TargetMarket {
 
     @Override
     public List<Instance> all(String fleet) {
+        try {
+            purchases.sweepTemplates(fleet, clock.instant().minus(TEMPLATE_KEPT));
+        } catch (CloudException e) {
+            // They cost nothing; the next look finds them again.
+            LOG.warn("{}", e.getMessage());
+        }
         return list(
                 "list the instances of fleet " + fleet,
                 AwsTags.filter(AwsTags.FLEET, fleet),

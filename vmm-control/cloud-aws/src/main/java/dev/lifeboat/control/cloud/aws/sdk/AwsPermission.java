@@ -16,6 +16,7 @@ enum AwsPermission {
     GET_SPOT_PLACEMENT_SCORES("ec2:GetSpotPlacementScores", Ability.FIND_SIZES),
 
     CREATE_LAUNCH_TEMPLATE("ec2:CreateLaunchTemplate", Ability.BUY_HOSTS),
+    DESCRIBE_LAUNCH_TEMPLATES("ec2:DescribeLaunchTemplates", Ability.BUY_HOSTS),
     CREATE_FLEET("ec2:CreateFleet", Ability.BUY_HOSTS),
     RUN_INSTANCES("ec2:RunInstances", Ability.BUY_HOSTS),
     DESCRIBE_INSTANCES("ec2:DescribeInstances", Ability.BUY_HOSTS),

@@ -10,6 +10,7 @@ import dev.lifeboat.control.cloud.TargetMarket.Purchase;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HexFormat;
@@ -161,6 +162,25 @@ final class FleetPurchase {
             // The host is bought or not, whatever becomes of its template.
             LOG.warn("a launch template is left behind, delete it by hand: {}", e.getMessage());
         }
+    }
+
+    /**
+     * Deletes launch templates of the fleet that purchases have left which were cut off: each holds a host's user data. Those
+     * of purchases under way are younger.
+     */
+    void sweepTemplates(String fleet, Instant before) {
+        AwsErrors.look(
+                        AwsPermission.DESCRIBE_LAUNCH_TEMPLATES,
+                        "list the launch templates of fleet " + fleet,
+                        () -> ec2
+                                .describeLaunchTemplatesPaginator(
+                                        request -> request.filters(AwsTags.filter(AwsTags.FLEET, fleet)))
+                                .launchTemplates()
+                                .stream()
+                                .toList())
+                .stream()
+                .filter(template -> template.createTime().isBefore(before))
+                .forEach(template -> deleteTemplate(template.launchTemplateName()));
     }
 
     private static Instance bought(Purchase purchase, CreateFleetResponse answer) {

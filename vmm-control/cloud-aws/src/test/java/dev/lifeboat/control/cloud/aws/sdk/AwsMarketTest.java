@@ -139,6 +139,28 @@ class AwsMarketTest extends AwsCase {
         assertThat(fake.instances()).extracting(FakeInstance::id).containsExactly(bought.id());
     }
 
+    /** It holds the host's one-time token. */
+    @Test
+    void aTemplateThatAPurchaseHasLeftIsDeletedByTheSweepOnceItIsOld() {
+        fake.failNext(calling("CreateFleet"), Fault.lostAnswer());
+        for (int attempt = 1; attempt < AwsClients.ATTEMPTS; attempt++) {
+            fake.failNext(calling("CreateFleet"), Fault.lostRequest());
+        }
+        market().acquire(spot(TOKEN));
+        assertThat(fake.templatesLeft()).isEqualTo(1);
+
+        now.set(START.plus(Duration.ofMinutes(30)));
+        market().all(FLEET);
+        assertThat(fake.templatesLeft())
+                .as("of a purchase that may still go on")
+                .isEqualTo(1);
+        now.set(START.plus(Duration.ofMinutes(61)));
+        market().all("another-fleet");
+        assertThat(fake.templatesLeft()).as("of another fleet").isEqualTo(1);
+        assertThat(market().all(FLEET)).hasSize(1);
+        assertThat(fake.templatesLeft()).isZero();
+    }
+
     @Test
     void anAnswerThatBreaksOffBuysNoSecondHost() {
         fake.failNext(calling("CreateFleet"), Fault.halfAnswer(AwsFake.error(500, "InternalError", "x".repeat(400))));
