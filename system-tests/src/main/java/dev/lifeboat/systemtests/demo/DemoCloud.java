@@ -72,7 +72,9 @@ final class DemoCloud implements AutoCloseable {
                 fabric.certificates().resolveSibling("controller").toString(),
                 "demo",
                 Optional.of(plane.section()),
-                null,
+                // The one machine that there is to launch; where notices are short, a VM that has moved wants the next
+                // one.
+                ControllerConfig.Limits.atMost(1),
                 Optional.empty(),
                 fabric.prepareLaunch(TARGET),
                 List.of(new ControllerConfig.FixedHost(

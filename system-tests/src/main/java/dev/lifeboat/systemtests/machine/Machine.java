@@ -28,7 +28,6 @@ public final class Machine implements AutoCloseable {
     /** Jumbo frames, as inside of a cloud's network; each frame costs an emulated processor about as much as any other. */
     private static final int MTU_BYTES = 9_000;
 
-
     /** The harness, seen from a machine's management interface (QEMU's user network). */
     public static final String HARNESS_ADDRESS = "10.0.2.2";
 

@@ -115,6 +115,12 @@ public record ControllerConfig(
         static final Limits NONE =
                 new Limits(null, null, null, null, null, null, null, null, null, null, null, null, null);
 
+        /** The usual limits, but for the number of hosts. */
+        public static Limits atMost(int hosts) {
+            return new Limits(
+                    Optional.of(hosts), null, null, null, null, null, null, null, null, null, null, null, null);
+        }
+
         public Limits {
             maxHosts = maxHosts == null ? Optional.empty() : maxHosts;
             maxDollarsPerHour = maxDollarsPerHour == null ? Optional.empty() : maxDollarsPerHour;
