@@ -11,11 +11,14 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Future;
 import java.util.zip.CRC32C;
 
 /**
@@ -26,6 +29,11 @@ public final class BaseImages {
     static final int VERSION = 1;
     /** As large as a large segment: few requests, and small enough to hold one in memory. */
     static final int CHUNK_BYTES = 8 << 20;
+
+    /** One of them is digested and written while the others are on their way. */
+    private static final int CHUNKS_AT_ONCE = 4;
+    /** Longer than a store's own limits and retries take for a chunk. */
+    private static final long CHUNK_LIMIT_MS = 300_000;
 
     private static final byte[] MAGIC = "LBBASE01".getBytes(StandardCharsets.US_ASCII);
     private static final int HEAD_BYTES = 24;
@@ -154,16 +162,15 @@ public final class BaseImages {
         long imageBytes = manifest.getLong(16);
         boolean ours = false;
         boolean complete = false;
-        try (FileChannel file = FileChannel.open(into, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)) {
+        try (FileChannel file = FileChannel.open(into, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW);
+                ChunkReads reads = new ChunkReads(copy, manifest)) {
             ours = true;
             MessageDigest digest = sha256();
-            ByteBuffer chunk = ByteBuffer.allocate((int) Math.min(chunkLength, imageBytes));
             for (int n = 0; n < chunks(imageBytes, chunkLength); n++) {
-                long offset = (long) n * chunkLength;
-                int lengthBytes = (int) Math.min(chunkLength, imageBytes - offset);
-                boolean zero = read(copy, n, manifest, chunk.clear().limit(lengthBytes));
+                ByteBuffer chunk = reads.next();
                 digest.update(chunk.duplicate());
-                while (!zero && chunk.hasRemaining()) {
+                long offset = (long) n * chunkLength;
+                while (!isHole(manifest, n) && chunk.hasRemaining()) {
                     file.write(chunk, offset + chunk.position());
                 }
             }
@@ -217,17 +224,70 @@ public final class BaseImages {
         return magic;
     }
 
-    /** Fills {@code chunk} with chunk {@code n}; returns whether it is all zero. */
-    private boolean read(ImageCopy copy, int n, ByteBuffer manifest, ByteBuffer chunk) {
-        int expected = manifest.getInt(HEAD_BYTES + n * CHUNK_ENTRY_BYTES);
-        int stored = manifest.getInt(HEAD_BYTES + n * CHUNK_ENTRY_BYTES + Integer.BYTES);
-        if (stored == 0) {
+    /** The chunks of an image in their order, read ahead. One thread. */
+    private final class ChunkReads implements AutoCloseable {
+        private final ImageCopy copy;
+        private final ByteBuffer manifest;
+        private final int chunks;
+        private final ExecutorService threads = StoreThreads.pool("base-image-read", CHUNKS_AT_ONCE);
+        private final ArrayDeque<Future<ByteBuffer>> asked = new ArrayDeque<>();
+        private final ByteBuffer[] buffers = new ByteBuffer[CHUNKS_AT_ONCE];
+        private int nextToAsk;
+
+        ChunkReads(ImageCopy copy, ByteBuffer manifest) {
+            this.copy = copy;
+            this.manifest = manifest;
+            chunks = BaseImages.chunks(manifest.getLong(16), manifest.getInt(12));
+            // One buffer stays with who has called next() last.
+            while (asked.size() < CHUNKS_AT_ONCE - 1 && nextToAsk < chunks) {
+                ask();
+            }
+        }
+
+        /** Valid until the next call. */
+        ByteBuffer next() {
+            if (nextToAsk < chunks) {
+                ask();
+            }
+            return StoreThreads.await(asked.remove(), CHUNK_LIMIT_MS, "reading a chunk of base image " + copy.id());
+        }
+
+        private void ask() {
+            int n = nextToAsk++;
+            ByteBuffer into = buffer(n);
+            asked.add(threads.submit(() -> read(copy, n, manifest, into)));
+        }
+
+        private ByteBuffer buffer(int n) {
+            int slot = n % CHUNKS_AT_ONCE;
+            int chunkLength = manifest.getInt(12);
+            long imageBytes = manifest.getLong(16);
+            if (buffers[slot] == null) {
+                buffers[slot] = ByteBuffer.allocate((int) Math.min(chunkLength, imageBytes));
+            }
+            return buffers[slot].clear().limit((int) Math.min(chunkLength, imageBytes - (long) n * chunkLength));
+        }
+
+        @Override
+        public void close() {
+            threads.shutdownNow();
+        }
+    }
+
+    private static boolean isHole(ByteBuffer manifest, int n) {
+        return manifest.getInt(HEAD_BYTES + n * CHUNK_ENTRY_BYTES + Integer.BYTES) == 0;
+    }
+
+    /** Fills {@code chunk} with chunk {@code n}. */
+    private ByteBuffer read(ImageCopy copy, int n, ByteBuffer manifest, ByteBuffer chunk) {
+        if (isHole(manifest, n)) {
             while (chunk.hasRemaining()) {
                 chunk.put((byte) 0);
             }
-            chunk.flip();
-            return true;
+            return chunk.flip();
         }
+        int expected = manifest.getInt(HEAD_BYTES + n * CHUNK_ENTRY_BYTES);
+        int stored = manifest.getInt(HEAD_BYTES + n * CHUNK_ENTRY_BYTES + Integer.BYTES);
         String key = copy.chunkKey(n);
         if (stored != chunk.limit()) {
             throw new DamagedObjectException(
@@ -238,7 +298,7 @@ public final class BaseImages {
         if (crc(chunk) != expected) {
             throw new DamagedObjectException("damaged object " + key + ": its bytes do not fit their checksum");
         }
-        return false;
+        return chunk;
     }
 
     private static int chunks(long imageBytes, int chunkLength) {

@@ -56,6 +56,20 @@ class BaseImagesTest {
     }
 
     @Test
+    void anImageOfManyChunksIsPutTogetherInTheirOrder() throws IOException {
+        byte[] content = new byte[50 * CHUNK + 7];
+        new Random(6).nextBytes(content);
+        for (int n = 0; n < 50; n += 7) {
+            Arrays.fill(content, n * CHUNK, (n + 1) * CHUNK, (byte) 0);
+        }
+        Files.write(image, content);
+        String id = BaseImages.idOf(image);
+        images.publish(id, image);
+        images.fetch(id, copy);
+        assertThat(Files.readAllBytes(copy)).isEqualTo(content);
+    }
+
+    @Test
     void aPublishThatWasCutOffIsNoneAndTheNextOneIsWhole() throws IOException {
         String id = BaseImages.idOf(image);
         images.publish(id, image);

@@ -124,6 +124,6 @@ class MovableObjectStoreTest {
         assertThat(leaving).isNotDone();
         slow.end.countDown();
         leaving.get(20, TimeUnit.SECONDS);
-        assertThat(call).isDone();
+        call.get(20, TimeUnit.SECONDS);
     }
 }

@@ -5,11 +5,14 @@ import dev.lifeboat.store.BaseImages;
 import dev.lifeboat.vmm.device.DiskImage;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.Optional;
 import java.util.UUID;
 import org.slf4j.Logger;
@@ -21,6 +24,10 @@ import org.slf4j.LoggerFactory;
  */
 final class ImageCache {
     private static final Logger LOG = LoggerFactory.getLogger(ImageCache.class);
+
+    private static final String PART = ".part";
+    /** Nobody writes an image for so long: who began it has died. */
+    private static final Duration OLDEST_PART = Duration.ofDays(1);
 
     private final Path directory;
 
@@ -74,9 +81,10 @@ final class ImageCache {
     }
 
     private void complete(String id, Maker maker) {
-        Path part = directory.resolve(id + "." + UUID.randomUUID() + ".part");
+        Path part = directory.resolve(id + "." + UUID.randomUUID() + PART);
         try {
             Files.createDirectories(directory);
+            removeOldParts();
             maker.make(part);
             Files.move(part, cached(id), StandardCopyOption.ATOMIC_MOVE);
         } catch (IOException e) {
@@ -103,6 +111,17 @@ final class ImageCache {
             return Files.getLastModifiedTime(image);
         } catch (IOException e) {
             throw new VmmException("cannot read the base image " + image + ": " + e, e);
+        }
+    }
+
+    private void removeOldParts() throws IOException {
+        Instant oldest = Instant.now().minus(OLDEST_PART);
+        try (DirectoryStream<Path> parts = Files.newDirectoryStream(directory, "*" + PART)) {
+            for (Path part : parts) {
+                if (part.toFile().lastModified() < oldest.toEpochMilli()) {
+                    remove(part);
+                }
+            }
         }
     }
 

@@ -12,8 +12,16 @@ final class SwitchPlanner {
         SWITCH
     }
 
-    /** A round pays when it leaves at most this share of what it found: below, ten rounds shrink it to a third. */
-    private static final double PAYS = 0.9;
+    /**
+     * Rounds pay when they leave at most this share of what was left when one last paid. Compared with what a round itself
+     * found, a guest that writes a little more and a little less in turn would be sent over and over.
+     */
+    private static final double PAYS = 0.75;
+
+    /** In a row without progress, before it is over: one may have met a burst of writes. */
+    private static final int LAST_ROUNDS = 2;
+
+    private static final long NOT_COUNTED = -1;
 
     /** Time kept free before the deadline, in predicted blackouts: predictions are rarely wrong by more. */
     private static final int MARGIN_BLACKOUTS = 3;
@@ -24,6 +32,7 @@ final class SwitchPlanner {
     private final int switchCostMs;
     private final int maxRounds;
     private double bytesPerMs;
+    private long pagesToShrink = NOT_COUNTED;
     private int roundsThatDidNotPay;
 
     SwitchPlanner(int targetBlackoutMs, int switchCostMs, int maxRounds) {
@@ -39,7 +48,15 @@ final class SwitchPlanner {
             // Small rounds measure round trips, not bandwidth: the best seen is the closest.
             bytesPerMs = Math.max(bytesPerMs * 0.8, measured);
         }
-        roundsThatDidNotPay = leftPages > foundPages * PAYS ? roundsThatDidNotPay + 1 : 0;
+        if (pagesToShrink == NOT_COUNTED) {
+            pagesToShrink = foundPages;
+        }
+        if (leftPages <= pagesToShrink * PAYS) {
+            pagesToShrink = leftPages;
+            roundsThatDidNotPay = 0;
+        } else {
+            roundsThatDidNotPay++;
+        }
     }
 
     double predictedBlackoutMs(long leftBytes) {
@@ -52,12 +69,15 @@ final class SwitchPlanner {
      */
     Step next(int rounds, long leftBytes, boolean hydrated, long leftMs) {
         if (!hydrated) {
+            // Rounds are only counted from there on: what gathers while the store is read has to shrink first.
+            pagesToShrink = NOT_COUNTED;
+            roundsThatDidNotPay = 0;
             return Step.ANOTHER_ROUND;
         }
         double blackoutMs = predictedBlackoutMs(leftBytes);
         boolean deadlineNears = leftMs < blackoutMs * MARGIN_BLACKOUTS + MIN_MARGIN_MS;
         boolean done = rounds > 0 && blackoutMs <= targetBlackoutMs;
-        boolean noLongerPays = roundsThatDidNotPay >= 2 || rounds >= maxRounds;
+        boolean noLongerPays = roundsThatDidNotPay >= LAST_ROUNDS || rounds >= maxRounds;
         return deadlineNears || done || noLongerPays ? Step.SWITCH : Step.ANOTHER_ROUND;
     }
 }

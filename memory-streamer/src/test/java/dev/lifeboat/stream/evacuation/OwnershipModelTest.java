@@ -25,6 +25,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -35,6 +37,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  */
 @Timeout(300)
 @Tag("any-jdk")
+@Execution(ExecutionMode.CONCURRENT)
 class OwnershipModelTest {
     private static final String MODEL = "/model/ownership.pml";
     private static final long STEP_LIMIT_S = 120;

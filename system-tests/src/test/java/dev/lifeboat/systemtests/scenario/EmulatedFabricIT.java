@@ -39,7 +39,8 @@ final class EmulatedFabricIT {
         fabric.underlay().setPlugged(fabric.port("host-b"), false);
         assertThat(pings(fabric, "host-a", "10.77.0.12")).isFalse();
         fabric.underlay().setPlugged(fabric.port("host-b"), true);
-        assertThat(pings(fabric, "host-a", "10.77.0.12")).isTrue();
+        // The first question may still meet the host's memory of a neighbour that does not answer.
+        ScenarioVms.await("host-b behind its cable again", LIMIT, () -> pings(fabric, "host-a", "10.77.0.12"));
     }
 
     @Test

@@ -37,7 +37,10 @@ public final class Agent implements AutoCloseable {
     /** Time for a move that a user asks for without naming a deadline. */
     static final long DEFAULT_DEADLINE_MS = 600_000;
 
-    private static final long RECEIVING_LIMIT_MS = 90_000;
+    /** A JVM's start on a slow target, and its first connections. */
+    private static final long LEAST_RECEIVING_LIMIT_MS = 90_000;
+
+    private static final long MOST_RECEIVING_LIMIT_MS = 1_800_000;
     /** A receiver that got no owner may have to find out in the store that it lost; then it is ended. */
     private static final long RECEIVER_GRACE_MS = 30_000;
 
@@ -331,10 +334,11 @@ public final class Agent implements AutoCloseable {
         passGate(spec, source, deadlineMillis - System.currentTimeMillis());
         VmRun run = supervisor.start(spec, VmmConfig.Mode.RECEIVE);
         receiversUntilMillis.put(run, Math.max(deadlineMillis, System.currentTimeMillis()) + RECEIVER_GRACE_MS);
-        String state = run.await(VmRun.RECEIVING::equals, RECEIVING_LIMIT_MS);
+        long limitMs = receivingLimitMs(deadlineMillis - System.currentTimeMillis());
+        String state = run.await(VmRun.RECEIVING::equals, limitMs);
         JsonNode status = run.describe();
         if (!state.equals(VmRun.RECEIVING) || !status.hasNonNull("receivePort")) {
-            String reason = run.isOver() ? run.endedBecause() : "not ready within " + RECEIVING_LIMIT_MS + " ms";
+            String reason = run.isOver() ? run.endedBecause() : "not ready within " + limitMs + " ms";
             receiversUntilMillis.remove(run);
             supervisor.removeFailedReceiver(run);
             throw new ControlException(
@@ -352,6 +356,14 @@ public final class Agent implements AutoCloseable {
                 .put("address", config.receiveAddress())
                 .put("port", status.get("receivePort").asInt())
                 .put("log", VmRun.log(run.directory()).toString());
+    }
+
+    /**
+     * How long a target may take to be ready to receive: a base image that it does not have yet can take minutes. And half of
+     * the time that is left at most, for there may be another target.
+     */
+    static long receivingLimitMs(long leftMs) {
+        return Math.min(MOST_RECEIVING_LIMIT_MS, Math.max(LEAST_RECEIVING_LIMIT_MS, leftMs / 2));
     }
 
     /**

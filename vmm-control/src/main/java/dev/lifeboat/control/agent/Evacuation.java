@@ -28,8 +28,6 @@ final class Evacuation {
         FAILED
     }
 
-    /** A JVM's start on a slow target, and its first connections. */
-    private static final long PREPARE_LIMIT_MS = 90_000;
     /** Less than this before the deadline, another attempt is not begun: it takes as long to connect and agree. */
     static final long LEAST_ATTEMPT_MS = 1_000;
     /** Between two rounds over all targets. */
@@ -274,7 +272,10 @@ final class Evacuation {
             // To prepare takes long, also on a host that lives: whether it does is found out first.
             client.get(peer.url(), "/v1/health", Math.min(leftMs() / 4, KNOCK_LIMIT_MS));
             prepared = client.post(
-                    peer.url(), "/v1/vms/" + vmId() + "/prepare", wish, Math.min(leftMs(), PREPARE_LIMIT_MS));
+                    peer.url(),
+                    "/v1/vms/" + vmId() + "/prepare",
+                    wish,
+                    Math.min(leftMs(), Agent.receivingLimitMs(leftMs())));
         } catch (ApiError | ControlException e) {
             return attemptFailed(peer, "cannot prepare: " + e.getMessage());
         }

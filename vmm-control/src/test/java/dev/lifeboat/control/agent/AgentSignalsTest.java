@@ -29,9 +29,12 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** What an agent does about signals: of each cloud, of a controller, by the rules, for many VMs at once. */
 @Timeout(90)
+@Execution(ExecutionMode.CONCURRENT)
 class AgentSignalsTest {
     @TempDir
     Path directory;

@@ -16,7 +16,7 @@ import java.util.function.Consumer;
 import java.util.regex.Pattern;
 
 /**
- * EC2 and SQS of one account in one region, {@value #REGION}: strict about what is sent, late with what it promises, and
+ * EC2, SQS and Fault Injection Service of one account in one region, {@value #REGION}: strict about what is sent, late with what it promises, and
  * out of capacity on demand. Time is its clock's. Served by threads {@code aws-fake-N}; all state is guarded by this.
  */
 public final class AwsFake extends HttpFake {
@@ -24,13 +24,14 @@ public final class AwsFake extends HttpFake {
     public static final String API_VERSION = "2016-11-15";
 
     private static final Pattern AUTHORIZATION = Pattern.compile("AWS4-HMAC-SHA256 Credential=[^/]+/\\d{8}/" + REGION
-            + "/(ec2|sqs)/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=[0-9a-f]{64}");
+            + "/(ec2|sqs|fis)/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=[0-9a-f]{64}");
     private static final Set<String> SIGNED = Set.of("host", "x-amz-date");
 
     private final FakeHosts hosts;
     private final FakeVolumes volumes;
     private final FakeNetwork network;
     private final FakeQueue queue;
+    private final FakeExperiments experiments;
     private final Map<String, String> denied = new ConcurrentHashMap<>();
     private final List<String> calls = new ArrayList<>();
 
@@ -42,6 +43,7 @@ public final class AwsFake extends HttpFake {
         hosts = new FakeHosts(clock, network);
         volumes = new FakeVolumes(clock, hosts);
         queue = new FakeQueue(clock);
+        experiments = new FakeExperiments(hosts);
     }
 
     /** Told of each instance that begins or ends to exist, on the thread of the request. */
@@ -51,6 +53,16 @@ public final class AwsFake extends HttpFake {
 
     public synchronized void onTerminate(Consumer<FakeInstance> terminated) {
         hosts.terminated = terminated;
+    }
+
+    /** Told of each instance that an experiment interrupts, on the thread of the request. */
+    public synchronized void onInterrupt(Consumer<FakeInstance> interrupted) {
+        experiments.interrupted = interrupted;
+    }
+
+    /** Experiment templates that nobody has deleted. */
+    public synchronized int experimentTemplatesLeft() {
+        return experiments.templates();
     }
 
     /** One that is there already, running. */
@@ -155,6 +167,15 @@ public final class AwsFake extends HttpFake {
 
     @Override
     protected FakeAnswer answer(FakeRequest request) throws InterruptedException {
+        String experiment = FakeExperiments.action(request);
+        if (!experiment.isEmpty()) {
+            try {
+                authenticate(request, "fis");
+                return experimentAnswer(experiment, request);
+            } catch (AwsFault e) {
+                return FakeExperiments.error(e);
+            }
+        }
         boolean ofQueue = request.header("x-amz-target").isPresent();
         try {
             authenticate(request, ofQueue ? "sqs" : "ec2");
@@ -198,6 +219,14 @@ public final class AwsFake extends HttpFake {
         synchronized (this) {
             return queue.answer(action, request.body(), queueUrl());
         }
+    }
+
+    private synchronized FakeAnswer experimentAnswer(String action, FakeRequest request) {
+        calls.add(action);
+        if (denied.containsKey(action)) {
+            throw new AwsFault(403, "AccessDeniedException", "not authorized to perform: fis:" + action);
+        }
+        return experiments.answer(action, request);
     }
 
     private synchronized FakeAnswer ec2Answer(FakeRequest request) {

@@ -334,6 +334,7 @@ final class FakeHosts {
                 wanted,
                 (reservation, host) -> reservation
                         .value("reservationId", "r-1234567890abcdef0")
+                        .value("ownerId", FakeExperiments.ACCOUNT)
                         .items("instancesSet", List.of(host), this::instance));
     }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.control.cloud.aws.sdk;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.lifeboat.control.cloud.Cloud.Finding;
 import dev.lifeboat.control.cloud.CloudException;
 import dev.lifeboat.control.cloud.CloudException.Kind;
@@ -27,6 +29,9 @@ final class AwsCheck {
     /** For documentation, RFC 5737. */
     private static final String ADDRESS = "192.0.2.1";
 
+    private static final String TEMPLATE = "EXT000000000000000";
+    private static final ObjectMapper JSON = new ObjectMapper();
+
     private final AwsSettings settings;
     private final AwsClients clients;
     private final Ec2Client ec2;
@@ -45,6 +50,7 @@ final class AwsCheck {
         volumes();
         addresses();
         events();
+        rehearsing();
         return List.copyOf(findings);
     }
 
@@ -186,6 +192,26 @@ final class AwsCheck {
                         () -> clients.sqs()
                                 .getQueueAttributes(r -> r.queueUrl(queue.toString())
                                         .attributeNames(QueueAttributeName.APPROXIMATE_NUMBER_OF_MESSAGES))));
+    }
+
+    /** With names of what does not exist, and a template without content, which none can be made of. */
+    private void rehearsing() {
+        if (settings.fisRole().isEmpty()) {
+            return;
+        }
+        FaultInjection faults = clients.faults();
+        ObjectNode nothing = JSON.createObjectNode();
+        attempt(AwsPermission.CREATE_EXPERIMENT_TEMPLATE, () -> faults.createTemplate(nothing));
+        attempt(
+                AwsPermission.START_EXPERIMENT,
+                () -> faults.startExperiment(JSON.createObjectNode()
+                        .put("clientToken", "lifeboat-check")
+                        .put("experimentTemplateId", TEMPLATE)));
+        attempt(AwsPermission.GET_EXPERIMENT, () -> faults.state("EXP000000000000000"));
+        attempt(AwsPermission.DELETE_EXPERIMENT_TEMPLATE, () -> {
+            faults.deleteTemplate(TEMPLATE);
+            return TEMPLATE;
+        });
     }
 
     private void attempt(AwsPermission permission, Supplier<?> call) {

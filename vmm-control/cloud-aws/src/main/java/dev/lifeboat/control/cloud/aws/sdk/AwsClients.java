@@ -24,11 +24,13 @@ final class AwsClients implements AutoCloseable {
     private final SdkHttpClient http;
     private final Ec2Client ec2;
     private final SqsClient sqs;
+    private final FaultInjection faults;
 
-    private AwsClients(SdkHttpClient http, Ec2Client ec2, SqsClient sqs) {
+    private AwsClients(SdkHttpClient http, Ec2Client ec2, SqsClient sqs, FaultInjection faults) {
         this.http = http;
         this.ec2 = ec2;
         this.sqs = sqs;
+        this.faults = faults;
     }
 
     static AwsClients open(AwsSettings settings) {
@@ -45,7 +47,7 @@ final class AwsClients implements AutoCloseable {
         SqsClient sqs = configured(SqsClient.builder(), settings, attempt, credentials)
                 .httpClient(http)
                 .build();
-        return new AwsClients(http, ec2, sqs);
+        return new AwsClients(http, ec2, sqs, new FaultInjection(http, credentials, settings));
     }
 
     Ec2Client ec2() {
@@ -54,6 +56,10 @@ final class AwsClients implements AutoCloseable {
 
     SqsClient sqs() {
         return sqs;
+    }
+
+    FaultInjection faults() {
+        return faults;
     }
 
     private static <B extends AwsClientBuilder<B, ?>> B configured(

@@ -2,7 +2,6 @@
 package dev.lifeboat.control.cloud.aws.sdk;
 
 import dev.lifeboat.control.cloud.Cloud;
-import dev.lifeboat.control.cloud.CloudException;
 import dev.lifeboat.control.cloud.CloudKind;
 import dev.lifeboat.control.cloud.PreemptionSource;
 import dev.lifeboat.control.cloud.TargetMarket;
@@ -18,6 +17,7 @@ final class AwsCloud implements Cloud {
 
     private final AwsSettings settings;
     private final AwsClients clients;
+    private final AwsWait wait;
     private final PlacementScores scores;
     private final AwsMarket market;
     private final AwsVolumes volumes;
@@ -36,6 +36,7 @@ final class AwsCloud implements Cloud {
     AwsCloud(AwsSettings settings, AwsClients clients, InstantSource clock, AwsWait wait) {
         this.settings = settings;
         this.clients = clients;
+        this.wait = wait;
         scores = new PlacementScores(clients.ec2(), settings.region());
         market = new AwsMarket(settings, clients.ec2(), scores, clock, wait);
         volumes = new AwsVolumes(clients.ec2(), wait);
@@ -73,15 +74,7 @@ final class AwsCloud implements Cloud {
 
     @Override
     public void rehearse(String instanceId) {
-        String template = settings.fisTemplate()
-                .map(id -> "aws fis start-experiment --experiment-template-id " + id)
-                .orElse(
-                        "make an experiment template with the action aws:ec2:send-spot-instance-interruptions for the tag "
-                                + AwsTags.FLEET + ", and run aws fis start-experiment with it");
-        throw new CloudException(
-                CloudException.Kind.INVALID,
-                "cannot rehearse the interruption of " + instanceId
-                        + ": the client of Fault Injection Service is not part of this program. Instead: " + template);
+        new Rehearsal(settings, clients, wait).interrupt(instanceId);
     }
 
     @Override

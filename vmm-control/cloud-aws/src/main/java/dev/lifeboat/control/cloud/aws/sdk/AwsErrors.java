@@ -31,7 +31,8 @@ final class AwsErrors {
             "AddressLimitExceeded",
             "PrivateIpAddressLimitExceeded",
             "RouteLimitExceeded",
-            "MaxScheduledInstanceCapacityExceeded");
+            "MaxScheduledInstanceCapacityExceeded",
+            "ServiceQuotaExceededException");
     private static final Set<String> THROTTLED = Set.of(
             "RequestLimitExceeded",
             "Throttling",
@@ -84,6 +85,7 @@ final class AwsErrors {
         } else if (DENIED.contains(code) || CREDENTIALS.contains(code)) {
             return Kind.DENIED;
         } else if (code.endsWith(".NotFound")
+                || code.equals("ResourceNotFoundException")
                 || code.endsWith("NonExistentQueue")
                 || code.endsWith("QueueDoesNotExist")) {
             return Kind.NOT_FOUND;

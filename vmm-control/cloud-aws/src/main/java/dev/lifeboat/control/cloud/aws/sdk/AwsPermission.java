@@ -47,7 +47,13 @@ enum AwsPermission {
 
     GET_QUEUE_ATTRIBUTES("sqs:GetQueueAttributes", Ability.HEAR_EVENTS),
     RECEIVE_MESSAGE("sqs:ReceiveMessage", Ability.HEAR_EVENTS),
-    DELETE_MESSAGE("sqs:DeleteMessage", Ability.HEAR_EVENTS);
+    DELETE_MESSAGE("sqs:DeleteMessage", Ability.HEAR_EVENTS),
+
+    CREATE_EXPERIMENT_TEMPLATE("fis:CreateExperimentTemplate", Ability.REHEARSE),
+    START_EXPERIMENT("fis:StartExperiment", Ability.REHEARSE),
+    GET_EXPERIMENT("fis:GetExperiment", Ability.REHEARSE),
+    DELETE_EXPERIMENT_TEMPLATE("fis:DeleteExperimentTemplate", Ability.REHEARSE),
+    TAG_RESOURCE("fis:TagResource", Ability.REHEARSE);
 
     /** What a group of permissions is for; a statement of the policy each. */
     enum Ability {
@@ -58,7 +64,8 @@ enum AwsPermission {
         RELEASE_WHAT_IS_TAGGED("stop, start and release hosts, and delete volumes, of a fleet"),
         MOVE_VOLUMES("create, attach and detach volumes"),
         MOVE_ADDRESSES("move addresses and routes"),
-        HEAR_EVENTS("hear events through a queue");
+        HEAR_EVENTS("hear events through a queue"),
+        REHEARSE("let the cloud interrupt a host, as a rehearsal");
 
         private final String words;
 

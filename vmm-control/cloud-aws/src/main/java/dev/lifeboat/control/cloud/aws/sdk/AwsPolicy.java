@@ -44,7 +44,9 @@ final class AwsPolicy {
                         .add("CreateLaunchTemplate")
                         .add("CreateVolume");
             case GIVE_HOSTS_THEIR_ROLE ->
-                condition(statement, "StringEquals", "iam:PassedToService").add("ec2.amazonaws.com");
+                condition(statement, "StringEquals", "iam:PassedToService")
+                        .add("ec2.amazonaws.com")
+                        .add("fis.amazonaws.com");
             case RELEASE_WHAT_IS_TAGGED ->
                 condition(statement, "StringLike", "aws:ResourceTag/" + AwsTags.FLEET)
                         .add("*");

@@ -15,9 +15,10 @@ import java.util.Optional;
 /**
  * What AWS needs, read from {@link CloudSettings}. Options: {@code image} (AMI) and {@code subnet} are needed for buying;
  * {@code securityGroups}, {@code instanceProfile}, {@code keyName}, {@code families}, {@code queueUrl} and {@code
- * fisTemplate} are not.
+ * fisRole} are not.
  *
  * @param subnets by zone; a {@code subnet} without a zone stands in the settings' own zone
+ * @param fisRole ARN of the role with which Fault Injection Service interrupts a host for a rehearsal
  * @param families instance families that hosts may be of, such as {@code c8i}; all that can nest when empty
  */
 record AwsSettings(
@@ -32,7 +33,7 @@ record AwsSettings(
         Optional<String> keyName,
         List<String> families,
         Optional<URI> queueUrl,
-        Optional<String> fisTemplate) {
+        Optional<String> fisRole) {
 
     static AwsSettings of(CloudSettings settings) {
         if (settings.kind() != CloudKind.AWS) {
@@ -53,7 +54,7 @@ record AwsSettings(
                 option(settings, "keyName"),
                 list(settings, "families"),
                 option(settings, "queueUrl").map(AwsSettings::url),
-                option(settings, "fisTemplate"));
+                option(settings, "fisRole"));
     }
 
     /** The subnet of a zone. */

@@ -31,6 +31,7 @@ abstract class AwsCase {
     static final String ZONE_B = "eu-central-1b";
     static final String SUBNET_A = "subnet-0123456789abcde0a";
     static final String SUBNET_B = "subnet-0123456789abcde0b";
+    static final String FIS_ROLE = "arn:aws:iam::123456789012:role/lifeboat-rehearsal";
     static final String FLEET = "ci";
     static final Instant START = Instant.parse("2026-11-27T12:00:00Z");
 
@@ -72,11 +73,18 @@ abstract class AwsCase {
 
     CloudSettings settings(Map<String, String> more, Duration callLimit) {
         Map<String, String> options = new HashMap<>(Map.of(
-                "image", "ami-0123456789abcdef0",
-                "subnet", ZONE_A + "=" + SUBNET_A + "," + ZONE_B + "=" + SUBNET_B,
-                "securityGroups", "sg-0123456789abcdef0",
-                "instanceProfile", "lifeboat-host",
-                "queueUrl", fake.queueUrl()));
+                "image",
+                "ami-0123456789abcdef0",
+                "subnet",
+                ZONE_A + "=" + SUBNET_A + "," + ZONE_B + "=" + SUBNET_B,
+                "securityGroups",
+                "sg-0123456789abcdef0",
+                "instanceProfile",
+                "lifeboat-host",
+                "queueUrl",
+                fake.queueUrl(),
+                "fisRole",
+                FIS_ROLE));
         options.putAll(more);
         return new CloudSettings(
                 CloudKind.AWS,
