@@ -74,7 +74,7 @@ public final class MicroVm implements LiveVm, AutoCloseable {
                     config.devices().size());
             MicroVm vm = new MicroVm(hypervisor, memory, config);
             return vm.closedOnFailure(() -> {
-                vm.machine.prepareBoot(entry);
+                vm.machine.prepareBoot(entry, config.cpuProfile());
                 vm.cpuKey = vm.machine.cpuKey();
             });
         }
@@ -124,7 +124,8 @@ public final class MicroVm implements LiveVm, AutoCloseable {
                 Hypervisor hypervisor = Hypervisor.open()) {
             byte[] state;
             try (MicroVm vm = new MicroVm(hypervisor, memory, config)) {
-                vm.machine.prepareBoot(new LinuxBoot.Entry(BootLayout.KERNEL, BootLayout.ZERO_PAGE));
+                vm.machine.prepareBoot(
+                        new LinuxBoot.Entry(BootLayout.KERNEL, BootLayout.ZERO_PAGE), config.cpuProfile());
                 vm.transports.forEach(VirtioMmioTransport::pause);
                 vm.status.set(new VmStatus.Paused());
                 state = vm.saveState();

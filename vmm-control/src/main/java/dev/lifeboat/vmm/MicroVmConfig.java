@@ -13,6 +13,7 @@ import java.util.function.IntConsumer;
  * What a {@link MicroVm} is made of besides its memory; the same at both ends of a move.
  *
  * @param vcpus 1 to 16; at a restore as many as were saved
+ * @param cpuProfile what a guest that boots is shown; one that is restored keeps what it was shown
  * @param devices makers of the virtio devices, in the order of their places on the bus; each is called once, and what it
  *     made is closed with the VM
  * @param disks those of the devices that take part in epochs and moves; closed after the VM by whoever opened them
@@ -21,6 +22,7 @@ import java.util.function.IntConsumer;
  */
 public record MicroVmConfig(
         int vcpus,
+        CpuProfile cpuProfile,
         List<Function<GuestMemory, VirtioDevice>> devices,
         List<StreamedDisk> disks,
         IntConsumer console,
@@ -35,12 +37,12 @@ public record MicroVmConfig(
         disks = List.copyOf(disks);
     }
 
-    /** Without a writable disk. */
+    /** Without a writable disk, and with the host's processor. */
     public MicroVmConfig(
             int vcpus,
             List<Function<GuestMemory, VirtioDevice>> devices,
             IntConsumer console,
             Consumer<VmStatus> onEnd) {
-        this(vcpus, devices, List.of(), console, onEnd);
+        this(vcpus, CpuProfile.HOST, devices, List.of(), console, onEnd);
     }
 }

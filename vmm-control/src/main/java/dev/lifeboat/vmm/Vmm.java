@@ -440,7 +440,13 @@ final class Vmm implements AutoCloseable {
     }
 
     private MicroVmConfig parts() {
-        return new MicroVmConfig(config.vcpus(), devices.makers(), disks.streamed(), console, this::onGuestEnd);
+        return new MicroVmConfig(
+                config.vcpus(),
+                CpuProfile.named(config.cpuProfile()),
+                devices.makers(),
+                disks.streamed(),
+                console,
+                this::onGuestEnd);
     }
 
     /** Takes a VM in before its guest runs. */

@@ -15,6 +15,7 @@ import java.util.regex.Pattern;
  * @param host this host's name in the fleet
  * @param memoryBytes multiple of 4096
  * @param vcpus 1 to 16
+ * @param cpuProfile a {@link CpuProfile} by its word
  * @param kernel bzImage; needed for {@link Mode#BOOT} only
  * @param networks at most 8
  * @param disks at most 8

@@ -4,6 +4,7 @@ package dev.lifeboat.systemtests.inside;
 import dev.lifeboat.stream.DirtyLog;
 import dev.lifeboat.stream.GuestMemory;
 import dev.lifeboat.stream.PageBitmap;
+import dev.lifeboat.vmm.CpuProfile;
 import dev.lifeboat.vmm.boot.BootLayout;
 import dev.lifeboat.vmm.boot.LinuxBoot;
 import dev.lifeboat.vmm.device.PortDevice;
@@ -100,7 +101,7 @@ final class DirtyLogCase {
                 KvmMachine machine = new KvmMachine(hypervisor, memory, 1, Clock.systemUTC())) {
             machine.addPorts(PORT, 1, new Signal(phases));
             fill(memory, first, second);
-            machine.prepareBoot(new LinuxBoot.Entry(CODE, 0));
+            machine.prepareBoot(new LinuxBoot.Entry(CODE, 0), CpuProfile.HOST);
             DirtyLog log = machine.dirtyLog();
             log.start();
             PageBitmap before = new PageBitmap(memory.pages());
@@ -133,7 +134,7 @@ final class DirtyLogCase {
                 KvmMachine machine = new KvmMachine(hypervisor, memory, 1, Clock.systemUTC())) {
             machine.addPorts(PORT, 1, new Signal(phases));
             fill(memory, first, second);
-            machine.prepareBoot(new LinuxBoot.Entry(CODE, 0));
+            machine.prepareBoot(new LinuxBoot.Entry(CODE, 0), CpuProfile.HOST);
             DirtyLog log = machine.dirtyLog();
             machine.start(status -> {
                 throw new AssertionError("the guest ended: " + status);

@@ -2,8 +2,12 @@
 package dev.lifeboat.systemtests.inside;
 
 import dev.lifeboat.stream.GuestMemory;
+import dev.lifeboat.vmm.CpuProfile;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Arrays;
+import java.util.List;
 import java.util.regex.Matcher;
 
 /** Guests that are paused, saved, and go on in a fresh VM. */
@@ -59,6 +63,41 @@ final class SaveCases {
                     goesOn(guest, 0);
                     state = pauseAndSave(guest);
                 }
+            }
+        }
+    }
+
+    /**
+     * It sees what its profile has and nothing newer, before and after; so the move asks for no more of the target either.
+     *
+     * @param newer features that the host has
+     */
+    void profile(CpuProfile profile, List<String> seen, List<String> newer) throws Exception {
+        String host = Files.readString(Path.of("/proc/cpuinfo")).replace('\n', ' ');
+        for (String word : newer) {
+            Check.that(host.contains(" " + word + " "), "the host must have what the guest is not shown: " + word);
+        }
+        String ask = "grep -m1 ^flags /proc/cpuinfo; echo DO''NE";
+        try (GuestMemory memory = new GuestMemory(256L << 20)) {
+            byte[] state;
+            String flags;
+            try (TestGuest guest = TestGuest.boot(memory, files.shell(), 2, profile)) {
+                guest.await("lifeboat-guest: shell", 0);
+                guest.type(ask);
+                flags = guest.await("flags\\s*:([^\\r\\n]*)[^$]*DONE", 0).group(1) + " ";
+                state = pauseAndSave(guest);
+            }
+            for (String word : seen) {
+                Check.that(flags.contains(" " + word + " "), word + " is of " + profile + ", seen are" + flags);
+            }
+            for (String word : newer) {
+                Check.that(!flags.contains(" " + word + " "), word + " is not of " + profile + ", seen are" + flags);
+            }
+            try (TestGuest guest = TestGuest.restore(memory, state, 2)) {
+                guest.type(ask);
+                String after = guest.await("flags\\s*:([^\\r\\n]*)[^$]*DONE", 0).group(1) + " ";
+                Check.that(after.equals(flags), "before the move it saw" + flags + ", after it" + after);
+                noComplaints(guest);
             }
         }
     }

@@ -3,6 +3,7 @@ package dev.lifeboat.systemtests.inside;
 
 import dev.lifeboat.stream.GuestMemory;
 import dev.lifeboat.vmm.BootSource;
+import dev.lifeboat.vmm.CpuProfile;
 import dev.lifeboat.vmm.MicroVm;
 import dev.lifeboat.vmm.MicroVmConfig;
 import dev.lifeboat.vmm.VmStatus;
@@ -22,28 +23,34 @@ final class TestGuest implements AutoCloseable {
     private final CompletableFuture<VmStatus> end = new CompletableFuture<>();
     private int ends;
     private final int vcpus;
+    private final CpuProfile cpuProfile;
     private MicroVm vm;
 
-    private TestGuest(int vcpus) {
+    private TestGuest(int vcpus, CpuProfile cpuProfile) {
         this.vcpus = vcpus;
+        this.cpuProfile = cpuProfile;
     }
 
     static TestGuest boot(GuestMemory memory, BootSource source, int vcpus) {
-        TestGuest guest = new TestGuest(vcpus);
+        return boot(memory, source, vcpus, CpuProfile.HOST);
+    }
+
+    static TestGuest boot(GuestMemory memory, BootSource source, int vcpus, CpuProfile cpuProfile) {
+        TestGuest guest = new TestGuest(vcpus, cpuProfile);
         guest.vm = MicroVm.boot(memory, source, guest.config());
         guest.vm.start();
         return guest;
     }
 
     static TestGuest restore(GuestMemory memory, byte[] state, int vcpus) {
-        TestGuest guest = new TestGuest(vcpus);
+        TestGuest guest = new TestGuest(vcpus, CpuProfile.HOST);
         guest.vm = MicroVm.restore(memory, state, guest.config());
         guest.vm.start();
         return guest;
     }
 
     private MicroVmConfig config() {
-        return new MicroVmConfig(vcpus, List.of(), this::print, this::ended);
+        return new MicroVmConfig(vcpus, cpuProfile, List.of(), List.of(), this::print, this::ended);
     }
 
     private void print(int value) {

@@ -16,7 +16,7 @@ final class MonitorTests {
     private static final String OUTPUT = "/tmp/monitor-tests.txt";
     private static final String EXIT_CODE = "/tmp/monitor-tests.exit";
     private static final Duration ASK_LIMIT = Duration.ofSeconds(60);
-    /** Thirteen tests of 1 to 40 s each on an emulated processor, and room for a machine that does other things too. */
+    /** Fifteen tests of 1 to 40 s each on an emulated processor, and room for a machine that does other things too. */
     private static final int LIMIT_SECONDS = 700;
 
     /** Guarded by the class. A machine that was started again has forgotten them, and so has another fabric. */

@@ -70,7 +70,8 @@ final class VolumeHandOverIT {
                 spec.storeKey(),
                 new VmmConfig.Owners(Optional.of("s3://lifeboat/volume-owners"), VmmConfig.Ownership.STRICT, 0),
                 Optional.of(store),
-                spec.hooks());
+                spec.hooks(),
+                spec.cpuProfile());
     }
 
     @Test

@@ -126,7 +126,7 @@ final class ControllerLink implements TargetWarmer, AutoCloseable {
         wish.put("host", config.host())
                 .put("memoryMiB", spec.memoryMiB())
                 .put("vcpus", spec.vcpus())
-                .put("cpuProfile", "host")
+                .put("cpuProfile", spec.cpuProfile())
                 .put("reason", reason)
                 .put("warm", warm)
                 .put("atRisk", false);

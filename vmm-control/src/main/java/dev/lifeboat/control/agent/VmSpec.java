@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.lifeboat.control.agent;
 
+import dev.lifeboat.vmm.CpuProfile;
 import dev.lifeboat.vmm.VmmConfig;
 import java.util.List;
 import java.util.Optional;
@@ -21,6 +22,8 @@ import java.util.regex.Pattern;
  * @param owners absent: strict mode, owner records in the store
  * @param store its own, such as one on a volume that goes with it; the agent's unless set
  * @param hooks commands around its moves; absent: none
+ * @param cpuProfile a {@link CpuProfile} by its word: the less of its host's processor it is shown, the more hosts it can
+ *     move to; absent: all of it
  */
 public record VmSpec(
         String vmId,
@@ -36,7 +39,8 @@ public record VmSpec(
         Optional<String> storeKey,
         VmmConfig.Owners owners,
         Optional<VmmConfig.Store> store,
-        VmHooks hooks) {
+        VmHooks hooks,
+        String cpuProfile) {
     public static final Pattern VM_ID = Pattern.compile("[a-z0-9][a-z0-9-]{0,62}");
     private static final int DEFAULT_EPOCH_INTERVAL_MS = 1_000;
     private static final Pattern MAC = Pattern.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}");
@@ -62,9 +66,12 @@ public record VmSpec(
             store.get().requireOwnersElsewhere(owners);
         }
         hooks = hooks == null ? VmHooks.NONE : hooks;
+        cpuProfile = cpuProfile == null
+                ? CpuProfile.HOST.word()
+                : CpuProfile.named(cpuProfile).word();
     }
 
-    /** In the agent's store, without hooks. */
+    /** In the agent's store, without hooks, with the host's processor. */
     public VmSpec(
             String vmId,
             int memoryMiB,
@@ -92,7 +99,8 @@ public record VmSpec(
                 storeKey,
                 owners,
                 Optional.empty(),
-                VmHooks.NONE);
+                VmHooks.NONE,
+                null);
     }
 
     /** Encrypted with the agent's key, if that has one; in strict mode, owner records in the store. */
@@ -141,7 +149,8 @@ public record VmSpec(
                 given,
                 owners,
                 store,
-                hooks);
+                hooks,
+                cpuProfile);
     }
 
     public static int defaultEpochIntervalMs() {

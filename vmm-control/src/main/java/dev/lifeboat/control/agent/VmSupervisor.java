@@ -273,7 +273,7 @@ final class VmSupervisor implements AutoCloseable {
                 config.host(),
                 (long) spec.memoryMiB() << 20,
                 spec.vcpus(),
-                "host",
+                spec.cpuProfile(),
                 mode == VmmConfig.Mode.BOOT ? Optional.of(spec.kernel()) : Optional.empty(),
                 mode == VmmConfig.Mode.BOOT ? spec.initrd() : Optional.empty(),
                 spec.commandLine(),

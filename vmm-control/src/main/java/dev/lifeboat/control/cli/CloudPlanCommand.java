@@ -4,10 +4,12 @@ package dev.lifeboat.control.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.lifeboat.control.ControlException;
 import dev.lifeboat.control.ExitCode;
 import dev.lifeboat.control.cloud.TargetMarket;
 import dev.lifeboat.control.controller.ControllerConfig;
 import dev.lifeboat.control.http.ApiClient;
+import dev.lifeboat.vmm.CpuProfile;
 import dev.lifeboat.vmm.Json;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -43,7 +45,7 @@ final class CloudPlanCommand implements Callable<Integer> {
     @Option(
             names = "--cpu-profile",
             paramLabel = "NAME",
-            description = "CPU profile that the hosts must offer (default: ${DEFAULT-VALUE})",
+            description = "CPU profile that the hosts must reach, with --memory (default: ${DEFAULT-VALUE})",
             defaultValue = "host")
     String cpuProfile;
 
@@ -92,7 +94,7 @@ final class CloudPlanCommand implements Callable<Integer> {
     private Map<String, TargetMarket.TargetWish> wishes() {
         Map<String, TargetMarket.TargetWish> wishes = new LinkedHashMap<>();
         if (memoryMiB != null) {
-            wishes.put(memoryMiB + " MiB, " + vcpus + " vCPUs", wish(vcpus, memoryMiB));
+            wishes.put(memoryMiB + " MiB, " + vcpus + " vCPUs", wish(vcpus, memoryMiB, cpuProfile));
             return wishes;
         }
         ApiClient client = options.client();
@@ -101,13 +103,21 @@ final class CloudPlanCommand implements Callable<Integer> {
                 JsonNode spec = vm.path("spec");
                 wishes.put(
                         vm.path("vmId").asText(),
-                        wish(spec.path("vcpus").asInt(), spec.path("memoryMiB").asInt()));
+                        wish(
+                                spec.path("vcpus").asInt(),
+                                spec.path("memoryMiB").asInt(),
+                                spec.path("cpuProfile").asText(cpuProfile)));
             }
         }
         return wishes;
     }
 
-    private TargetMarket.TargetWish wish(int cpus, int memory) {
-        return new TargetMarket.TargetWish(cpus, memory, cpuProfile, Optional.ofNullable(zone));
+    private TargetMarket.TargetWish wish(int cpus, int memory, String profile) {
+        try {
+            return new TargetMarket.TargetWish(
+                    cpus, memory, CpuProfile.named(profile).word(), Optional.ofNullable(zone));
+        } catch (IllegalArgumentException e) {
+            throw new ControlException(ExitCode.USAGE, e.getMessage(), e);
+        }
     }
 }

@@ -52,6 +52,15 @@ final class RunCommand implements Callable<Integer> {
             defaultValue = "1")
     int vcpus;
 
+    @Option(
+            names = "--cpu-profile",
+            paramLabel = "NAME",
+            description =
+                    "what it is shown of the processor: host, or at most x86-64-v2, x86-64-v3 or x86-64-v4, so that it can"
+                            + " move to other processors (default: ${DEFAULT-VALUE})",
+            defaultValue = "host")
+    String cpuProfile;
+
     @Option(names = "--mac", paramLabel = "MAC", description = "gives it a network interface with this address")
     String mac;
 
@@ -162,7 +171,8 @@ final class RunCommand implements Callable<Integer> {
                     Optional.ofNullable(storeKey),
                     owners(),
                     store(),
-                    VmHooks.NONE);
+                    VmHooks.NONE,
+                    cpuProfile);
         } catch (IllegalArgumentException e) {
             throw new ControlException(ExitCode.USAGE, e.getMessage(), e);
         }

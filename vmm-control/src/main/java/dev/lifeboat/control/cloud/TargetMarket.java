@@ -41,7 +41,7 @@ public interface TargetMarket {
     /**
      * What a host must offer.
      *
-     * @param cpuProfile name of the CPU profile; the provider maps it to processor generations
+     * @param cpuProfile a {@link dev.lifeboat.vmm.CpuProfile} by its word; the provider leaves out sizes that do not reach it
      * @param near zone that is needed, because a volume is there
      */
     record TargetWish(int vcpus, long memoryMib, String cpuProfile, Optional<String> near) {}

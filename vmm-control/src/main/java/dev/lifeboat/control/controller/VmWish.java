@@ -8,7 +8,7 @@ import java.util.Optional;
  * What an agent asks for one of its VMs: {@code POST /v1/targets/VM}.
  *
  * @param host that runs the VM
- * @param cpuProfile name of the CPU profile; {@code host} unless set
+ * @param cpuProfile a {@link dev.lifeboat.vmm.CpuProfile} by its word; {@code host} unless set
  * @param deadlineMillis wall clock; present when the VM must leave by then
  * @param warm buy ahead of need
  * @param atRisk the VM's service level is in danger: no spot hosts

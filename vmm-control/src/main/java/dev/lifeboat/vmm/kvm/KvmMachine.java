@@ -8,6 +8,7 @@ import dev.lifeboat.linux.kvm.KvmVcpu;
 import dev.lifeboat.linux.kvm.KvmVm;
 import dev.lifeboat.stream.DirtyLog;
 import dev.lifeboat.stream.GuestMemory;
+import dev.lifeboat.vmm.CpuProfile;
 import dev.lifeboat.vmm.VmStatus;
 import dev.lifeboat.vmm.VmmException;
 import dev.lifeboat.vmm.boot.BootLayout;
@@ -129,10 +130,11 @@ public final class KvmMachine implements AutoCloseable {
     }
 
     /** Registers of a machine that is about to enter the kernel; application processors wait for their start-up. */
-    public void prepareBoot(LinuxBoot.Entry entry) {
+    public void prepareBoot(LinuxBoot.Entry entry, CpuProfile profile) {
+        CpuidTable cpuid = CpuLevels.restrict(hostCpuid, profile);
         for (KvmVcpu vcpu : vcpus) {
             // CPUID before MSRs: KVM refuses or ignores registers of features that the guest does not have.
-            vcpu.setCpuid(CpuModel.forVcpu(hostCpuid, vcpu.id(), vcpus.size()));
+            vcpu.setCpuid(CpuModel.forVcpu(cpuid, vcpu.id(), vcpus.size()));
             long[] values = {MISC_ENABLE_FAST_STRINGS, MTRR_ENABLED_WRITE_BACK};
             if (vcpu.setMsrs(new int[] {MsrPolicy.MISC_ENABLE, MsrPolicy.MTRR_DEFAULT_TYPE}, values, 0) != 2) {
                 throw new VmmException(

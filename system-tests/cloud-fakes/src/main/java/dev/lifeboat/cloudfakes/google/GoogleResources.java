@@ -43,6 +43,7 @@ final class GoogleResources {
         for (String zone : List.of("europe-west3-a", "europe-west3-b")) {
             addMachineType(zone, "n2-standard-4", 4, 16384);
             addMachineType(zone, "n2-standard-8", 8, 32768);
+            addMachineType(zone, "n1-standard-16", 16, 61440);
             addMachineType(zone, "c3-standard-4", 4, 16384);
             addMachineType(zone, "e2-standard-4", 4, 16384);
             addMachineType(zone, "n2d-standard-4", 4, 16384);

@@ -15,11 +15,10 @@ final class NestedSizes {
     private static final Pattern NESTED = Pattern.compile("Standard_[DE]\\d+d?s?_v([3-5])");
 
     /**
-     * The first version of the families whose every processor is at least of that generation: v3 hosts may be Haswell, v4
-     * are Cascade Lake or newer, v5 Ice Lake or newer.
+     * The first version of the families whose every processor is of that level: v3 hosts may be Haswell, v4 are Cascade
+     * Lake or newer.
      */
-    private static final Map<String, Integer> FIRST_VERSION =
-            Map.of("haswell", 3, "broadwell", 4, "skylake", 4, "cascadelake", 4, "icelake", 5);
+    private static final Map<String, Integer> FIRST_VERSION = Map.of("x86-64-v4", 4);
 
     private NestedSizes() {}
 
@@ -31,8 +30,7 @@ final class NestedSizes {
 
     /** @param cpuProfile one that is not known here suits every family: the target looks at its processor itself */
     static boolean suits(String size, String cpuProfile) {
-        String plain = cpuProfile.toLowerCase(java.util.Locale.ROOT).replaceAll("[^a-z0-9]", "");
         OptionalInt version = version(size);
-        return version.isPresent() && version.getAsInt() >= FIRST_VERSION.getOrDefault(plain, 3);
+        return version.isPresent() && version.getAsInt() >= FIRST_VERSION.getOrDefault(cpuProfile, 3);
     }
 }

@@ -32,6 +32,11 @@ final class GoogleMarket implements TargetMarket {
         }
     }
 
+    /** May be of Sandy Bridge, whatever is asked of them but a minimal platform. */
+    private static final Set<String> OLDER = Set.of("n1");
+    /** CPU profiles that such a processor does not have. */
+    private static final Set<String> NEEDS_NEWER = Set.of("x86-64-v3", "x86-64-v4");
+
     private final GoogleCalls calls;
     private final GoogleSettings settings;
 
@@ -75,6 +80,7 @@ final class GoogleMarket implements TargetMarket {
         return type.getGuestCpus() >= wish.vcpus()
                 && type.getMemoryMb() >= wish.memoryMib()
                 && settings.families().contains(family(type))
+                && (!OLDER.contains(family(type)) || !NEEDS_NEWER.contains(wish.cpuProfile()))
                 && !type.hasDeprecated();
     }
 

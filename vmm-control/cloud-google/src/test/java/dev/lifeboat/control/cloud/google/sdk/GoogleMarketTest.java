@@ -218,12 +218,20 @@ class GoogleMarketTest extends GoogleBench {
         assertThat(offers.get(0)).isEqualTo(SPOT);
         assertThat(offers.get(1)).isEqualTo(SPOT_ELSEWHERE);
         assertThat(offers.stream().map(Offer::size).distinct())
-                .containsExactly("n2-standard-4", "c3-standard-4", "n2-standard-8");
+                .containsExactly("n2-standard-4", "c3-standard-4", "n2-standard-8", "n1-standard-16");
         assertThat(offers.get(offers.size() / 2)).isEqualTo(ON_DEMAND);
         assertThat(cloud.market().offers(new TargetWish(8, 8192, "", Optional.of(OTHER_ZONE))))
                 .extracting(Offer::zone)
                 .containsOnly(OTHER_ZONE)
-                .hasSize(2);
+                .hasSize(4);
+    }
+
+    @Test
+    void aProfileThatNeedsAvx2IsNotOfferedWhatMayBeOlder() {
+        assertThat(cloud.market().offers(new TargetWish(4, 8192, "x86-64-v3", Optional.empty())))
+                .extracting(Offer::size)
+                .contains("n2-standard-4")
+                .noneMatch(size -> size.startsWith("n1-"));
     }
 
     @Test
