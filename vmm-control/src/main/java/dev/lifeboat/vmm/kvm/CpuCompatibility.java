@@ -130,7 +130,9 @@ public final class CpuCompatibility {
         }
         if (!missing.isEmpty()) {
             throw new VmmException("this host's CPU lacks features that the VM was started with: CPUID "
-                    + String.join(", ", missing) + "; choose a target with the same or a newer CPU model");
+                    + String.join(", ", missing)
+                    + "; choose a target with the same or a newer CPU model, or show the VM"
+                    + " less of its processor when it is started the next time (\"cpuProfile\", docs/operations.md)");
         }
         if (saved.xsaveBytes() > host.xsaveBytes()) {
             throw new VmmException("the VM's extended CPU state has " + saved.xsaveBytes() + " bytes, this host takes "

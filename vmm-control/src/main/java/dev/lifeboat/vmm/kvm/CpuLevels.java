@@ -41,10 +41,9 @@ final class CpuLevels {
     private static final int EXTENDED_STATE = 0xd;
 
     private static final List<Register> REGISTERS = List.of(
-            // SSE3, SSSE3, SSE4.1, SSE4.2, POPCNT; FMA, MOVBE, XSAVE, AVX, F16C. Besides: PCLMUL, CX16 (which the psABI
-            // asks for, and only QEMU's software processor lacks), PCID, x2APIC, TSC deadline, AES, hypervisor;
-            // OSXSAVE,
-            // RDRAND.
+            // SSE3, SSSE3, SSE4.1, SSE4.2, POPCNT; FMA, MOVBE, XSAVE, AVX, F16C. Besides: PCLMUL, PCID, x2APIC, TSC
+            // deadline, AES, hypervisor, and CX16, which the psABI asks for and only QEMU's software processor
+            // lacks; OSXSAVE, RDRAND.
             new Register(
                     "1.ecx",
                     1,
@@ -52,9 +51,8 @@ final class CpuLevels {
                     ECX,
                     levels(bits(0, 9, 19, 20, 23), bits(12, 22, 26, 28, 29), NONE),
                     levels(bits(1, 13, 17, 21, 24, 25, 31), bits(27, 30), NONE)),
-            // BMI1, AVX2, BMI2; AVX-512 F, DQ, CD, BW, VL. Besides: TSC_ADJUST; FSGSBASE, SMEP, ERMS, INVPCID; RDSEED,
-            // ADX,
-            // SMAP, CLFLUSHOPT, CLWB.
+            // BMI1, AVX2, BMI2; AVX-512 F, DQ, CD, BW, VL. Besides: TSC_ADJUST; FSGSBASE, SMEP, ERMS, INVPCID;
+            // RDSEED, ADX, SMAP, CLFLUSHOPT, CLWB.
             new Register(
                     "7.ebx",
                     7,
@@ -76,7 +74,13 @@ final class CpuLevels {
                     levels(NONE, bits(0, 1, 2), bits(5, 6, 7)),
                     levels(NONE, NONE, bits(9))),
             // XSAVEOPT; XSAVEC, XGETBV with ECX=1, XSAVES.
-            new Register("0xd.1.eax", 0xd, 1, EAX, levels(NONE, NONE, NONE), levels(NONE, bits(0), bits(1, 2, 3))),
+            new Register(
+                    "0xd.1.eax",
+                    EXTENDED_STATE,
+                    1,
+                    EAX,
+                    levels(NONE, NONE, NONE),
+                    levels(NONE, bits(0), bits(1, 2, 3))),
             // LAHF; LZCNT. Besides: CMP_LEGACY, CR8 in 32-bit mode, SSE4A, misaligned SSE, OSVW, topology extensions;
             // PREFETCHW.
             new Register(

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Locale;
 import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
@@ -125,7 +126,7 @@ final class FaultInjection {
                 .call();
         String text;
         try (var content = response.responseBody().orElse(null)) {
-            text = content == null ? "" : new String(content.readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+            text = content == null ? "" : new String(content.readAllBytes(), StandardCharsets.UTF_8);
         }
         int status = response.httpResponse().statusCode();
         if (status >= REFUSED) {

@@ -106,10 +106,7 @@ final class Rehearsal {
                 .orElseThrow(() -> new CloudException(Kind.NOT_FOUND, "there is no instance " + instanceId));
         if (reservation.instances().get(0).instanceLifecycle() != InstanceLifecycleType.SPOT) {
             throw new CloudException(
-                    Kind.INVALID,
-                    instanceId
-                            + " is no spot instance, so EC2 never interrupts it: name one that is (lifeboat cloud plan"
-                            + " says which hosts are)");
+                    Kind.INVALID, instanceId + " is no spot instance, so EC2 never interrupts it: name one that is");
         }
         Region region = Region.of(settings.region());
         return "arn:" + PartitionMetadata.of(region).id() + ":ec2:" + region.id() + ":" + reservation.ownerId()
