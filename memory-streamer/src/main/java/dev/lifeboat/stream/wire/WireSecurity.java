@@ -6,8 +6,8 @@ import io.netty.handler.ssl.OpenSsl;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslProvider;
-import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.cert.X509Certificate;
 import java.util.Optional;
 import javax.net.ssl.SSLException;
 
@@ -35,24 +35,21 @@ public final class WireSecurity {
      * @throws WireException naming the file that cannot be used
      */
     public static WireSecurity tls(Path authority, Path certificate, Path key) {
-        for (Path file : new Path[] {authority, certificate, key}) {
-            if (!Files.isReadable(file)) {
-                throw new WireException("cannot read " + file + ": it is needed for encrypted migration");
-            }
-        }
+        X509Certificate[] trusted = HostIdentity.certificates(authority);
+        HostIdentity host = HostIdentity.read(certificate, key);
         SslProvider provider = OpenSsl.isAvailable() ? SslProvider.OPENSSL : SslProvider.JDK;
         try {
             SslContext client = SslContextBuilder.forClient()
                     .sslProvider(provider)
                     .protocols(TLS)
-                    .trustManager(authority.toFile())
-                    .keyManager(certificate.toFile(), key.toFile())
+                    .trustManager(trusted)
+                    .keyManager(host)
                     .endpointIdentificationAlgorithm("HTTPS")
                     .build();
-            SslContext server = SslContextBuilder.forServer(certificate.toFile(), key.toFile())
+            SslContext server = SslContextBuilder.forServer(host)
                     .sslProvider(provider)
                     .protocols(TLS)
-                    .trustManager(authority.toFile())
+                    .trustManager(trusted)
                     .clientAuth(ClientAuth.REQUIRE)
                     .build();
             return new WireSecurity(client, server);

@@ -44,13 +44,21 @@ public final class TestFleet {
 
     /** TLS as the named host of this fleet. */
     public WireSecurity host(String hostName) {
+        HostFiles files = files(hostName);
+        return WireSecurity.tls(authorityFile, files.certificate(), files.key());
+    }
+
+    /** @param key PKCS #8 */
+    record HostFiles(Path certificate, Path key) {}
+
+    HostFiles files(String hostName) {
         try {
             KeyPair key = newKey();
             Path certificateFile = directory.resolve(hostName + "-" + serial + ".pem");
             Path keyFile = directory.resolve(hostName + "-" + serial + ".key");
             Files.writeString(certificateFile, certificate(new X500Name("CN=" + hostName), key, hostName));
             Files.writeString(keyFile, pem("PRIVATE KEY", key.getPrivate().getEncoded()));
-            return WireSecurity.tls(authorityFile, certificateFile, keyFile);
+            return new HostFiles(certificateFile, keyFile);
         } catch (IOException | GeneralSecurityException | OperatorException e) {
             throw new IllegalStateException(e);
         }
