@@ -25,7 +25,8 @@ import javax.net.ssl.X509ExtendedKeyManager;
  * The certificate that this host shows in every handshake, and its private key, from PEM files. Immutable.
  *
  * <p>No {@link java.security.KeyStore} is involved: the JDK's encrypts a key that is in memory already with ten thousand
- * rounds of a hash, and decrypts it in each handshake, which costs 10 ms of a fast processor every time.
+ * rounds of a hash and decrypts it again for use. Each costs milliseconds in a warm JVM, and a tenth of a second in one
+ * that has just started, as a {@code vmm} has.
  */
 public final class HostIdentity extends X509ExtendedKeyManager {
     private static final String ALIAS = "host";
